@@ -1,0 +1,1 @@
+"""Questions to ask, one a file."""

@@ -1,0 +1,1 @@
+"""Questions to ask of data that no single column answers: drift, skew, leakage."""

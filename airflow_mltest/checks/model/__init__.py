@@ -1,0 +1,1 @@
+"""Questions to ask of a model: accuracy, slices, baseline, latency, noise, adversarial, ..."""

@@ -1,0 +1,72 @@
+"""The outside world, as the core sees it."""
+
+from __future__ import annotations
+
+from typing import TYPE_CHECKING, Any, Protocol
+
+if TYPE_CHECKING:
+    from collections.abc import Mapping
+
+    import numpy as np
+
+    from airflow_mltest.core.outcome import Case
+
+
+class Check(Protocol):
+    """
+    A question that can be asked of a subject: any frozen dataclass with `run` is one.
+
+    A check may also have a `name`; without one its class's name is used. What `run` raises
+    makes its case broken, and the other checks still run.
+    """
+
+    def run(self, subject: Any) -> Case:
+        """Answer the question for *subject*."""
+
+
+class Model(Protocol):
+    """Something that answers rows of a table."""
+
+    @property
+    def uri(self) -> str:
+        """Where it came from, as `models:/name/3`; a name where it came from nowhere."""
+
+    @property
+    def inputs(self) -> Mapping[str, str] | None:
+        """The columns it takes and their types, by name, in its order; None without a signature."""
+
+    def predict(self, rows: Any) -> np.ndarray:
+        """Answer a data frame of n rows with n labels or numbers, shape (n,)."""
+
+    def scores(self, rows: Any) -> np.ndarray | None:
+        """Answer with probabilities, shape (n, classes); None if the model gives none."""
+
+
+class Registry(Protocol):
+    """Models by name, version and alias. Versions are strings, as users see them."""
+
+    def version_of(self, model: str, alias: str) -> str | None:
+        """Say to which version *alias* points; None when the model exists and the alias does not.
+
+        Raises:
+            ConfigurationError: There is no such model.
+        """
+
+    def versions(self, model: str) -> list[str]:
+        """List the versions of *model*, newest first; empty when there is no such model."""
+
+    def digest(self, model: str, version: str) -> str:
+        """Hash the version's artifacts: `sha256:` and 64 hex digits.
+
+        Raises:
+            ConfigurationError: There is no such version.
+        """
+
+    def tags(self, model: str, version: str) -> Mapping[str, str]:
+        """Give the tags of a version."""
+
+    def tag(self, model: str, version: str, tags: Mapping[str, str]) -> None:
+        """Set several tags of a version; those that it has otherwise stay."""
+
+    def point(self, model: str, alias: str, version: str) -> None:
+        """Let *alias* point at *version*, wherever it pointed before."""

@@ -1,0 +1,1 @@
+"""An Airflow connection becomes an integration."""

@@ -1,0 +1,1 @@
+"""One operator a file: read the arguments, call the core, tell Airflow."""

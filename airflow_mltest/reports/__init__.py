@@ -1,0 +1,1 @@
+"""A suite on paper: merge, write, keep."""
