@@ -1,0 +1,67 @@
+"""All suites of a DAG run, on one page."""
+
+from __future__ import annotations
+
+from typing import TYPE_CHECKING, Any
+
+from airflow.sdk import BaseOperator
+
+from airflow_mltest.core.errors import TestsFailedError
+from airflow_mltest.core.outcome import Outcome
+from airflow_mltest.operators.suite import NO_RETRY, ReportLink, open_store
+
+if TYPE_CHECKING:
+    from collections.abc import Sequence
+
+    from airflow.sdk import Context
+
+
+class ReportOperator(BaseOperator):
+    """
+    Gather every suite of the DAG run, and write `report.json`, `report.html` and `junit.xml`.
+
+    Runs when everything before it is done, however that ended. Fails, after it has written,
+    when a suite failed, is broken or did not end, or when a required one is missing.
+
+    Args:
+        name: The report's title and folder.
+        required: Task ids whose suites must be there: a test that never ran has not passed.
+    """
+
+    template_fields = ("name", "required")
+    operator_extra_links = (ReportLink(),)
+    ui_color = "#f5f0e1"
+
+    def __init__(self, *, name: str = "report", required: Sequence[str] = (), **kwargs: Any) -> None:
+        kwargs.setdefault("trigger_rule", "all_done")
+        kwargs.setdefault("retry_policy", NO_RETRY)
+        super().__init__(**kwargs)
+        self.name = name
+        self.required = required
+
+    def execute(self, context: Context) -> dict[str, Any]:
+        """Gather, write, tell, and then raise if there is reason to."""
+        from airflow_mltest.reports.document import dumps, report_to_document, summarise_report
+        from airflow_mltest.reports.junit import to_junit
+        from airflow_mltest.reports.merge import report_of
+        from airflow_mltest.reports.page import render
+
+        ti, store = context["ti"], open_store()
+        suites = [kept.suite for kept in store.kept(ti.dag_id, ti.run_id)]
+        report = report_of(self.name, suites, required=self.required, dag_id=ti.dag_id, run_id=ti.run_id)
+        files = {
+            "report.json": dumps(report_to_document(report)),
+            "report.html": render(report),
+            "junit.xml": to_junit(report),
+        }
+        addresses = store.write(ti.dag_id, ti.run_id, self.name, files)
+        for suite in report.suites:
+            self.log.info("%s %s: %s", suite.outcome.upper(), suite.name, suite.counts)
+        summary = summarise_report(report, addresses)
+        if report.passed or report.outcome is Outcome.INCONCLUSIVE:
+            return summary
+        ti.xcom_push("return_value", summary)
+        missing = f"; missing: {', '.join(report.missing)}" if report.missing else ""
+        failing = ", ".join(suite.name for suite in report.suites if suite.failures or suite.incomplete) or "none"
+        msg = f"{self.task_id}: {report.outcome}: suites that have not passed: {failing}{missing}; see {addresses['report.html']}"
+        raise TestsFailedError(msg)

@@ -1,0 +1,212 @@
+"""
+Child processes that leave nothing behind.
+
+Run as a script, this file is the keeper that stands between a task and its command: it adopts
+every orphan below it, and ends them all when the command has ended, when it is told to (SIGTERM),
+or when the task is gone, however hard it was killed.
+"""
+
+import os
+import signal
+import subprocess
+import sys
+import time
+from collections.abc import Mapping, Sequence
+from typing import IO
+
+_GRACE_S = 1.5
+_END_S = 1.5
+_PR_SET_CHILD_SUBREAPER = 36
+
+
+class KeptProcess:
+    """
+    A command, and all that it starts, kept by a keeper.
+
+    Args:
+        argv: The command.
+        cwd: Folder it runs in.
+        env: Its whole environment.
+        output: File that takes what it prints.
+        pass_fds: File descriptors that it inherits.
+    """
+
+    def __init__(
+        self,
+        argv: Sequence[str],
+        *,
+        cwd: str,
+        env: Mapping[str, str],
+        output: IO[bytes],
+        pass_fds: Sequence[int] = (),
+    ) -> None:
+        # The keeper reads one end, and this process alone holds the other: its end is the task's.
+        end, self._lifeline = os.pipe()
+        try:
+            self._keeper = subprocess.Popen(
+                [sys.executable, "-I", "-S", __file__, str(end), *argv],
+                cwd=cwd,
+                env=dict(env),
+                stdin=subprocess.DEVNULL,
+                stdout=output,
+                stderr=subprocess.STDOUT,
+                pass_fds=(end, *pass_fds),
+                start_new_session=True,
+            )
+        finally:
+            os.close(end)
+
+    @property
+    def pid(self) -> int:
+        """The keeper's."""
+        return self._keeper.pid
+
+    def poll(self) -> int | None:
+        """Give the command's exit code, negative for a signal; None while it runs."""
+        return self._keeper.poll()
+
+    def stop(self) -> None:
+        """Ask the keeper to end everything, which takes 3 s at most; safe in a signal handler."""
+        if self._keeper.returncode is None:
+            try:
+                os.kill(self._keeper.pid, signal.SIGTERM)
+            except ProcessLookupError:
+                return
+
+    def close(self) -> int:
+        """End whatever is left, and wait for it; give the exit code."""
+        if self._lifeline >= 0:
+            os.close(self._lifeline)
+            self._lifeline = -1
+        return self._keeper.wait()
+
+
+def _keep(lifeline: int, argv: list[str]) -> int:
+    """Run *argv*, and return its exit code once nothing of it is left."""
+    import select
+
+    _adopt_orphans()
+    os.set_inheritable(lifeline, False)
+    wake, woken = os.pipe()
+    os.set_blocking(woken, False)
+    signal.set_wakeup_fd(woken)
+    told: list[int] = []
+    signal.signal(signal.SIGTERM, lambda number, _: told.append(number))
+    signal.signal(signal.SIGCHLD, lambda *_: None)
+    command = _start(argv)
+    status = None
+    while status is None and not told:
+        readable, _, _ = select.select([lifeline, wake], [], [])
+        if wake in readable:
+            os.read(wake, 512)
+        if lifeline in readable:
+            break
+        status = _reap(command)
+    if status is None:
+        status = _ask(command)
+    _end_all(command)
+    return os.waitstatus_to_exitcode(status) if status is not None else -signal.SIGKILL
+
+
+def _start(argv: list[str]) -> int:
+    pid = os.fork()
+    if pid:
+        return pid
+    try:
+        os.setsid()
+        signal.set_wakeup_fd(-1)
+        signal.signal(signal.SIGTERM, signal.SIG_DFL)
+        signal.signal(signal.SIGCHLD, signal.SIG_DFL)
+        os.execvpe(argv[0], argv, os.environ)
+    except OSError as error:
+        sys.stderr.write(f"{argv[0]}: {error}\n")
+    os._exit(127)
+
+
+def _adopt_orphans() -> None:
+    if sys.platform.startswith("linux"):
+        import ctypes
+
+        ctypes.CDLL(None).prctl(_PR_SET_CHILD_SUBREAPER, 1, 0, 0, 0)
+
+
+def _reap(command: int) -> int | None:
+    """Collect whoever has ended; give the command's status if it is among them."""
+    status = None
+    while True:
+        try:
+            pid, ended = os.waitpid(-1, os.WNOHANG)
+        except ChildProcessError:
+            return status
+        if pid == 0:
+            return status
+        if pid == command:
+            status = ended
+
+
+def _ask(command: int) -> int | None:
+    """Interrupt the command as a person would, so that tests are torn down; wait a little."""
+    _signal(command, signal.SIGINT)
+    deadline_s = time.monotonic() + _GRACE_S
+    while time.monotonic() < deadline_s:
+        status = _reap(command)
+        if status is not None:
+            return status
+        time.sleep(0.02)
+    return None
+
+
+def _end_all(command: int) -> None:
+    """Kill all descendants, again until there are none: one may have forked meanwhile."""
+    deadline_s = time.monotonic() + _END_S
+    while time.monotonic() < deadline_s:
+        left = _descendants()
+        if not left:
+            return
+        for pid in left:
+            _signal(pid, signal.SIGKILL)
+        _reap(command)
+        time.sleep(0.01)
+
+
+def _signal(pid: int, number: int) -> None:
+    try:
+        os.kill(pid, number)
+    except (ProcessLookupError, PermissionError):
+        return
+
+
+def _descendants() -> list[int]:
+    """List every living process below this one, from /proc; without it, nobody can be found."""
+    children: dict[int, list[int]] = {}
+    for name in os.listdir("/proc") if os.path.isdir("/proc") else ():  # noqa: PTH112, PTH208  no pathlib: starts in 10 ms
+        if name.isdigit():
+            try:
+                with open(f"/proc/{name}/stat", "rb") as file:  # noqa: PTH123
+                    state, parent = file.read().rpartition(b")")[2].split()[:2]
+            except OSError:
+                continue
+            if state != b"Z":
+                children.setdefault(int(parent), []).append(int(name))
+    found, new = [], children.get(os.getpid(), [])
+    while new:
+        found += new
+        new = [child for pid in new for child in children.get(pid, [])]
+    return found
+
+
+def _main() -> None:
+    code = _keep(int(sys.argv[1]), sys.argv[2:])
+    if code < 0:
+        # End as the command did, so that the task sees the same signal.
+        if -code not in {signal.SIGKILL, signal.SIGSTOP}:
+            import resource
+
+            resource.setrlimit(resource.RLIMIT_CORE, (0, 0))
+            signal.signal(-code, signal.SIG_DFL)
+        os.kill(os.getpid(), -code)
+    os._exit(code)
+
+
+if __name__ == "__main__":
+    _main()

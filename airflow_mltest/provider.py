@@ -1,0 +1,73 @@
+"""What Airflow is told about this package."""
+
+from __future__ import annotations
+
+from typing import Any
+
+from airflow_mltest import __version__
+
+_OPERATORS = {
+    "pytest": ["airflow_mltest.operators.pytest"],
+    "Great Expectations": ["airflow_mltest.operators.data"],
+    "MLflow": ["airflow_mltest.operators.model", "airflow_mltest.operators.gate", "airflow_mltest.operators.promote"],
+    "ML test reports": ["airflow_mltest.operators.report"],
+}
+
+_SETTINGS: dict[str, dict[str, Any]] = {
+    "report_root": {
+        "description": "Where finished suites are kept: a folder, or a URL of object storage with its connection.\n"
+        "Workers write it and the API server reads it. Empty: `mltest/reports` in AIRFLOW_HOME.",
+        "example": "s3://aws_default@my-bucket/mltest",
+        "default": "",
+    },
+    "mlflow_conn_id": {
+        "description": "The connection to MLflow that operators use when they name none.",
+        "example": None,
+        "default": "mlflow_default",
+    },
+}
+
+_MLFLOW_CONNECTION: dict[str, Any] = {
+    "connection-type": "mlflow",
+    "hook-class-name": "airflow_mltest.hooks.mlflow.MlflowHook",
+    "hook-name": "MLflow",
+    "ui-field-behaviour": {
+        "hidden-fields": ["schema", "port", "extra"],
+        "relabeling": {"host": "Tracking URI", "login": "User name"},
+        "placeholders": {"host": "http://mlflow:5000", "login": "leave empty for a token"},
+    },
+    "conn-fields": {
+        "token": {
+            "label": "Token",
+            "description": "A bearer token, instead of user name and password.",
+            "schema": {"type": ["string", "null"], "format": "password"},
+        },
+    },
+}
+
+
+def get_provider_info() -> dict[str, Any]:
+    """Describe operators, hook, connection, links and settings; imports nothing of Airflow."""
+    return {
+        "package-name": "airflow-mltest",
+        "name": "ML test",
+        "description": "Run tests of code, data and models as tasks of an Airflow DAG.",
+        "versions": [__version__],
+        "integrations": [
+            {"integration-name": name, "external-doc-url": "", "tags": ["software"]} for name in sorted(_OPERATORS)
+        ],
+        "operators": [
+            {"integration-name": name, "python-modules": modules} for name, modules in sorted(_OPERATORS.items())
+        ],
+        "hooks": [{"integration-name": "MLflow", "python-modules": ["airflow_mltest.hooks.mlflow"]}],
+        "connection-types": [_MLFLOW_CONNECTION],
+        "extra-links": ["airflow_mltest.operators.suite.ReportLink"],
+        "config": {
+            "mltest": {
+                "description": "Tests of machine learning as Airflow tasks.",
+                "options": {
+                    name: {"version_added": "0.1.0", "type": "string", **option} for name, option in _SETTINGS.items()
+                },
+            },
+        },
+    }

@@ -1,0 +1,33 @@
+"""The [mltest] section of airflow.cfg, as one frozen value."""
+
+from __future__ import annotations
+
+import os
+from dataclasses import dataclass
+from pathlib import Path
+
+from airflow.sdk import conf
+
+
+@dataclass(frozen=True, slots=True, kw_only=True)
+class Settings:
+    """
+    What a deployment decides once for all of its testing tasks.
+
+    Args:
+        report_root: Where finished suites are kept: a folder, or a URL of object storage such
+            as `s3://conn_id@bucket/reports`. Workers write it, the API server reads it.
+        mlflow_conn_id: The connection that operators use when they name none.
+    """
+
+    report_root: str
+    mlflow_conn_id: str
+
+
+def load_settings() -> Settings:
+    """Read the section; an empty `report_root` is the folder `mltest/reports` in AIRFLOW_HOME."""
+    home = Path(os.environ.get("AIRFLOW_HOME", "~/airflow")).expanduser()
+    return Settings(
+        report_root=conf.get("mltest", "report_root") or str(home / "mltest" / "reports"),
+        mlflow_conn_id=conf.get("mltest", "mlflow_conn_id"),
+    )

@@ -1,0 +1,120 @@
+"""Run one operator through Airflow's own task runner: real templates, retry policy and XComs, no database."""
+
+import json
+from dataclasses import dataclass, field
+from datetime import UTC, datetime
+from pathlib import Path
+from types import SimpleNamespace
+from uuid import uuid4
+
+import httpx
+import pytest
+
+
+@dataclass
+class Ran:
+    """What became of a task, and what it told Airflow."""
+
+    state: str = ""
+    error: BaseException | None = None
+    xcoms: dict = field(default_factory=dict)
+    progress: list = field(default_factory=list)
+    operator: object = None
+
+
+class ApiServer:
+    """The answers of Airflow's execution API that a single task needs."""
+
+    def __init__(self, ran, try_number, max_tries, upstream):
+        self.ran, self.try_number, self.max_tries, self.upstream = ran, try_number, max_tries, upstream
+
+    def __call__(self, request):
+        path = request.url.path
+        if path.endswith("/run"):
+            return httpx.Response(200, json=self._context())
+        if "/xcoms/" in path and request.method == "POST":
+            self.ran.xcoms[path.rpartition("/")[2]] = json.loads(request.content)
+            return httpx.Response(201, json={"message": "stored"})
+        if "/xcoms/" in path and request.method == "GET":
+            task_id, key = path.split("/")[-2:]
+            if task_id in self.upstream:
+                return httpx.Response(200, json={"key": key, "value": self.upstream[task_id]})
+            return httpx.Response(404, json={"detail": {"reason": "not_found", "message": "no such XCom"}})
+        if "/store/ti/" in path and request.method == "PUT":
+            self.ran.progress.append(json.loads(request.content))
+        return httpx.Response(200, json={"ok": True})
+
+    def _context(self):
+        now = datetime.now(UTC).isoformat()
+        run = {
+            "dag_id": "d",
+            "run_id": "r",
+            "logical_date": None,
+            "data_interval_start": None,
+            "data_interval_end": None,
+            "start_date": now,
+            "end_date": None,
+            "run_type": "manual",
+            "run_after": now,
+            "state": "running",
+            "partition_key": None,
+            "consumed_asset_events": [],
+        }
+        return {"dag_run": run, "max_tries": self.max_tries, "should_retry": self.max_tries > 0, "task_reschedule_count": 0}
+
+
+@pytest.fixture
+def report_root(tmp_path, monkeypatch):
+    root = tmp_path / "reports"
+    monkeypatch.setenv("AIRFLOW__MLTEST__REPORT_ROOT", str(root))
+    return root
+
+
+@pytest.fixture
+def run_task(report_root):
+    """Run an operator as task of the DAG `d` in the run `r`; returns what became of it."""
+    from airflow.sdk import DAG
+    from airflow.sdk.api.client import Client
+    from airflow.sdk.api.datamodels._generated import TaskInstance
+    from airflow.sdk.execution_time.supervisor import run_task_in_process
+
+    class OnceClient(Client):
+        def request(self, *args, **kwargs):
+            return super().request.__wrapped__(self, *args, **kwargs)
+
+    def run(make, *, try_number=1, retries=0, upstream=None):
+        ran = Ran()
+        with DAG("d", schedule=None):
+            ran.operator = make(retries=retries)
+        transport = httpx.MockTransport(ApiServer(ran, try_number, retries, upstream or {}))
+        instance = TaskInstance(
+            id=uuid4(),
+            task_id=ran.operator.task_id,
+            dag_id="d",
+            run_id="r",
+            try_number=try_number,
+            map_index=-1,
+            dag_version_id=uuid4(),
+        )
+        client = OnceClient(base_url=None, dry_run=True, token="", transport=transport)
+        result = run_task_in_process(ti=instance, task=ran.operator, client=client)
+        ran.state, ran.error = str(result.state.value if hasattr(result.state, "value") else result.state), result.error
+        return ran
+
+    return run
+
+
+@pytest.fixture
+def kept(report_root):
+    """Read the suites that the report store holds of the run."""
+    from airflow_mltest.reports.store import Store
+
+    return lambda: {item.suite.name: item.suite for item in Store(Path(report_root)).kept("d", "r")}
+
+
+@pytest.fixture
+def bare_context():
+    """The least that a context holds, for an operator executed by hand."""
+    ti = SimpleNamespace(dag_id="d", run_id="r", task_id="t", map_index=-1, try_number=1, xcoms={})
+    ti.xcom_push = ti.xcoms.__setitem__
+    return {"ti": ti}
