@@ -13,29 +13,22 @@ if TYPE_CHECKING:
 
 def conditions(packages: Sequence[str]) -> dict[str, Any]:
     """
-    Describe where this runs, in strict JSON.
+    Say under which conditions this process runs, as strict JSON.
 
     Args:
-        packages: The distributions whose versions matter, as pip names them.
+        packages: Distributions whose versions matter; those that are not installed are left out.
 
     Returns:
-        `python` and `platform`; `cpus`, how many this process may use; `load_average`, the processes
-        that wanted one over the last minute; `packages`, versions by name, absent ones left out.
+        `python`, `platform`, `cpus` (those that this process may use), `load_1min` (processes
+        that wanted a CPU, on average), and `packages`.
     """
     return {
         "python": platform.python_version(),
         "platform": platform.platform(),
-        "cpus": _usable_cpus(),
-        "load_average": round(os.getloadavg()[0], 2),
+        "cpus": len(os.sched_getaffinity(0)) if hasattr(os, "sched_getaffinity") else os.cpu_count(),
+        "load_1min": round(os.getloadavg()[0], 2),
         "packages": {name: found for name in packages if (found := _version(name))},
     }
-
-
-def _usable_cpus() -> int:
-    # A container or taskset may allow fewer than the machine has; only Linux can say which.
-    if hasattr(os, "sched_getaffinity"):
-        return len(os.sched_getaffinity(0))
-    return os.cpu_count() or 1
 
 
 def _version(package: str) -> str | None:

@@ -35,7 +35,7 @@ def main(arguments: list[str]) -> int:
         print(f"\n{number}. {title}\n", flush=True)
         conf = json.dumps({"labels": labels, "work": str(home / "work")})
         runs.append(follow(_airflow("dags", "test", "model_release", "--conf", conf), environment, home / "logs"))
-    return summarise(home, MODEL, list(zip(ACTS, runs, strict=True)))
+    return summarise(home, MODEL, [(title, run) for (_, title), run in zip(ACTS, runs, strict=True)])
 
 
 def _environment(home: Path) -> dict[str, str]:

@@ -7,6 +7,7 @@ import re
 import subprocess
 import sys
 import time
+from collections import Counter
 from dataclasses import dataclass, field
 from typing import TYPE_CHECKING, Any, TextIO
 
@@ -14,9 +15,10 @@ if TYPE_CHECKING:
     from pathlib import Path
 
 _STARTING = re.compile(r"\[DAG TEST\] starting task_id=(\S+) map_index=(-?\d+)")
-_CASE = re.compile(r"\[(\d+)/(\d+|\?)\] (PASSED|FAILED|INCONCLUSIVE|BROKEN|SKIPPED) ")
-_MARKS = {"success": "ok", "failed": "FAILED", "upstream_failed": "not run", "skipped": "skipped"}
-_FEW = 12
+_CASE = re.compile(r"\[\d+/(?:\d+|\?)\] ([A-Z]+) (.+) \(\d+\.\d+ s\)(?:: |\n|$)(.*)", re.DOTALL)
+_MARKS = {"success": "ok", "failed": "FAILED", "upstream_failed": "not run"}
+# A suite of more cases is told by its counts and by what has not passed.
+_FEW = 20
 
 
 @dataclass
@@ -39,11 +41,10 @@ def follow(command: list[str], environment: dict[str, str], logs: Path) -> Follo
     with subprocess.Popen(
         command, env=environment, stdout=subprocess.PIPE, stderr=subprocess.STDOUT, text=True
     ) as process:
-        assert process.stdout is not None  # noqa: S101  it was asked for
-        for line in process.stdout:
+        for line in process.stdout or ():
             screen.read(line)
     screen.end_step()
-    if not screen.followed.run_id:
+    if not screen.followed.states:
         print("".join(screen.unread[-40:]), file=sys.stderr)
         sys.exit(f"Airflow ended with exit code {process.returncode} before the run began.")
     return screen.followed
@@ -59,45 +60,51 @@ class _Screen:
         self._log: TextIO | None = None
         self._task = ""
         self._started_s = 0.0
-        self._counts: dict[str, int] = {}
+        self._cases: list[str] = []
+        self._counts: Counter[str] = Counter()
 
     def read(self, line: str) -> None:
+        """Take one line of Airflow's output."""
         try:
             record = json.loads(line)
-        except ValueError:
+            event = str(record["event"])
+        except (ValueError, KeyError, TypeError):
             self.unread.append(line)
             return
-        event = str(record.get("event", ""))
         if event == "creating dag run":
             self.followed.run_id = record["run_id"]
         elif starting := _STARTING.match(event):
             self._start_step(starting.group(1))
-        elif event == "Task instance state updated" and record.get("new_state"):
+        elif record.get("new_state"):
             self.followed.states[self._task] = record["new_state"]
-        self._tell(record, event)
-        if self._log and record.get("logger", "").startswith(("airflow.task", "task")):
+        elif case := _CASE.match(event):
+            self._take_case(*case.groups())
+        if self._log and str(record.get("logger", "")).startswith("airflow.task"):
             self._log.write(line)
 
-    def _start_step(self, task: str) -> None:
-        self.end_step()
-        self._task, self._started_s, self._counts = task, time.monotonic(), {}
-        print(f"   {task:12}", end="", flush=True)
-        folder = self._logs / "dag_id=model_release" / f"run_id={self.followed.run_id}" / f"task_id={task}"
-        folder.mkdir(parents=True, exist_ok=True)
-        self._log = (folder / "attempt=1.log").open("w", encoding="utf-8")
-        self._quiet = True
-
     def end_step(self) -> None:
+        """Print how the step ended, and its cases if they are few or have not passed."""
         if self._log is None:
             return
         self._log.close()
         self._log = None
-        state = self.followed.states.get(self._task, "failed")
-        counts = ", ".join(f"{count} {outcome}" for outcome, count in self._counts.items())
-        print(f" {_MARKS.get(state, state):8} {time.monotonic() - self._started_s:5.1f} s   {counts}", flush=True)
+        state = self.followed.states.setdefault(self._task, "failed")
+        counts = ", ".join(f"{count} {outcome.lower()}" for outcome, count in self._counts.items())
+        print(f"{_MARKS.get(state, state):8}{time.monotonic() - self._started_s:6.1f} s  {counts}", flush=True)
+        loud = self._cases if len(self._cases) <= _FEW else [line for line in self._cases if "passed" not in line[:20]]
+        for line in loud:
+            print(line, flush=True)
 
-    def _tell(self, record: dict[str, Any], event: str) -> None:  # noqa: ARG002
-        case = _CASE.match(event)
-        if case:
-            outcome = case.group(3).lower()
-            self._counts[outcome] = self._counts.get(outcome, 0) + 1
+    def _start_step(self, task: str) -> None:
+        self.end_step()
+        self._task, self._started_s, self._cases, self._counts = task, time.monotonic(), [], Counter()
+        print(f"   {task:12} ", end="", flush=True)
+        folder = self._logs / "dag_id=model_release" / f"run_id={self.followed.run_id}" / f"task_id={task}"
+        folder.mkdir(parents=True, exist_ok=True)
+        self._log = (folder / "attempt=1.log").open("w", encoding="utf-8")
+
+    def _take_case(self, outcome: str, name: str, detail: str) -> None:
+        self._counts[outcome] += 1
+        first = detail.strip().partition("\n")[0]
+        text: Any = f"{name}: {first}" if first else name
+        self._cases.append(f"        {outcome.lower():12} {text[:140]}")

@@ -40,7 +40,9 @@ def read_expectations(source: str | Sequence[Mapping[str, Any]] | Callable[[], A
     if callable(source):
         _import_gx()
         return list(source().expectations)
-    if isinstance(source, dict) or not all(isinstance(item, dict) or hasattr(item, "configuration") for item in source):
+    if not isinstance(source, (list, tuple)) or not all(
+        isinstance(item, dict) or hasattr(item, "configuration") for item in source
+    ):
         msg = "expectations must be a list of objects, each with `type` and `kwargs`."
         raise ConfigurationError(msg)
     return [_expectation(place, item) for place, item in enumerate(source)]

@@ -4,7 +4,7 @@ from __future__ import annotations
 
 from typing import TYPE_CHECKING, Any, ClassVar
 
-from airflow_mltest.operators.suite import SuiteOperator
+from airflow_mltest.operators.suite import Factory, SuiteOperator, later, open_data
 
 if TYPE_CHECKING:
     from collections.abc import Callable, Sequence
@@ -47,10 +47,10 @@ class DataTestOperator(SuiteOperator):
         **kwargs: Any,
     ) -> None:
         super().__init__(**kwargs)
-        self.data = data
-        self.expectations = expectations
+        self.data = later(data)
+        self.expectations = later(expectations)
         self.checks = tuple(checks)
-        self.reference = reference
+        self.reference = later(reference)
         self.where = where
 
     def record(self, recording: Recording, context: Context) -> None:  # noqa: ARG002
@@ -60,9 +60,9 @@ class DataTestOperator(SuiteOperator):
         from airflow_mltest.core.errors import ConfigurationError
         from airflow_mltest.integrations.gx_validator import read_expectations, validate
         from airflow_mltest.integrations.pandas_table import read_table
-        from airflow_mltest.operators.suite import open_data
 
-        expectations = read_expectations(self.expectations)
+        source = self.expectations
+        expectations = read_expectations(source.function if isinstance(source, Factory) else source)
         if not expectations and not self.checks:
             msg = "neither `expectations` nor `checks` ask anything; an empty suite passes nothing."
             raise ConfigurationError(msg)

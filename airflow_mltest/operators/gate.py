@@ -10,7 +10,6 @@ from typing import TYPE_CHECKING, Any, ClassVar, Literal
 from airflow.sdk.exceptions import AirflowSkipException
 
 from airflow_mltest.core.errors import TestsFailedError
-from airflow_mltest.core.outcome import Case, Outcome
 from airflow_mltest.operators.suite import SuiteOperator, open_store
 
 if TYPE_CHECKING:
@@ -20,7 +19,7 @@ if TYPE_CHECKING:
     from airflow.sdk import Context
 
     from airflow_mltest.core.criteria import Criterion, Decision, Evidence, Finding
-    from airflow_mltest.core.outcome import Kind, Suite
+    from airflow_mltest.core.outcome import Case, Kind, Suite
     from airflow_mltest.core.recording import Recording
 
 
@@ -125,6 +124,8 @@ def _evidence(context: Context) -> list[Evidence]:
 
 
 def _case(finding: Finding) -> Case:
+    from airflow_mltest.core.outcome import Case, Outcome
+
     return Case(
         name=finding.criterion,
         outcome=Outcome.PASSED if finding.holds else Outcome.FAILED,

@@ -4,7 +4,7 @@ from __future__ import annotations
 
 from typing import TYPE_CHECKING, Any, ClassVar
 
-from airflow_mltest.operators.suite import SuiteOperator
+from airflow_mltest.operators.suite import SuiteOperator, later, open_data
 
 if TYPE_CHECKING:
     from collections.abc import Callable, Sequence
@@ -51,7 +51,7 @@ class ModelTestOperator(SuiteOperator):
     ) -> None:
         super().__init__(**kwargs)
         self.model = model
-        self.data = data
+        self.data = later(data)
         self.target = target
         self.checks = tuple(checks)
         self.baseline = baseline
@@ -64,7 +64,6 @@ class ModelTestOperator(SuiteOperator):
         from airflow_mltest.hooks.mlflow import MlflowHook
         from airflow_mltest.integrations.conditions import controlled
         from airflow_mltest.integrations.pandas_table import read_table
-        from airflow_mltest.operators.suite import open_data
 
         registry = MlflowHook().get_conn()
         with controlled(self.seed) as conditions:

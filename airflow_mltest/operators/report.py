@@ -7,7 +7,6 @@ from typing import TYPE_CHECKING, Any
 from airflow.sdk import BaseOperator
 
 from airflow_mltest.core.errors import TestsFailedError
-from airflow_mltest.core.outcome import Outcome
 from airflow_mltest.operators.suite import NO_RETRY, ReportLink, open_store
 
 if TYPE_CHECKING:
@@ -41,7 +40,7 @@ class ReportOperator(BaseOperator):
 
     def execute(self, context: Context) -> dict[str, Any]:
         """Gather, write, tell, and then raise if there is reason to."""
-        from airflow_mltest.reports.document import dumps, report_to_document, summarise_report
+        from airflow_mltest.reports.document import dumps, report_to_document
         from airflow_mltest.reports.junit import to_junit
         from airflow_mltest.reports.merge import report_of
         from airflow_mltest.reports.page import render
@@ -57,11 +56,18 @@ class ReportOperator(BaseOperator):
         addresses = store.write(ti.dag_id, ti.run_id, self.name, files)
         for suite in report.suites:
             self.log.info("%s %s: %s", suite.outcome.upper(), suite.name, suite.counts)
-        summary = summarise_report(report, addresses)
-        if report.passed or report.outcome is Outcome.INCONCLUSIVE:
+        summary = {
+            "report": report.name,
+            "outcome": report.outcome.value,
+            "counts": report.counts,
+            "suites": {suite.name: suite.outcome.value for suite in report.suites},
+            "missing": list(report.missing),
+            "addresses": addresses,
+        }
+        if report.outcome in {"passed", "inconclusive"}:
             return summary
         ti.xcom_push("return_value", summary)
         missing = f"; missing: {', '.join(report.missing)}" if report.missing else ""
-        failing = ", ".join(suite.name for suite in report.suites if suite.failures or suite.incomplete) or "none"
+        failing = ", ".join(suite.name for suite in report.suites if not suite.passed) or "none"
         msg = f"{self.task_id}: {report.outcome}: suites that have not passed: {failing}{missing}; see {addresses['report.html']}"
         raise TestsFailedError(msg)

@@ -16,15 +16,16 @@ from airflow_mltest.core.errors import (
     StoppedError,
     TestsFailedError,
 )
-from airflow_mltest.core.outcome import Origin, Outcome
-from airflow_mltest.core.recording import Recording
-from airflow_mltest.operators.live import Live
 
 if TYPE_CHECKING:
+    from collections.abc import Callable
+
     from airflow.sdk import Context
     from airflow.sdk.types import TaskInstanceKey
 
-    from airflow_mltest.core.outcome import Kind, Suite
+    from airflow_mltest.core.outcome import Kind, Origin, Suite
+    from airflow_mltest.core.recording import Recording
+    from airflow_mltest.operators.live import Live
     from airflow_mltest.reports.store import Store
 
 SUMMARY_KEY = "summary"
@@ -93,6 +94,9 @@ class SuiteOperator(BaseOperator):
 
     def execute(self, context: Context) -> Any:
         """Run the suite; keep and tell what it said, also when it says no."""
+        from airflow_mltest.core.recording import Recording
+        from airflow_mltest.operators.live import Live
+
         store = open_store()
         live = Live(self.log, store, context.get("task_state_store"))
         recording = Recording(self.task_id, self.kind, origin=_origin(context), on_case=live)
@@ -150,7 +154,7 @@ class SuiteOperator(BaseOperator):
 
     def verdict(self, suite: Suite, address: str) -> Exception | None:
         """Say what to raise for a suite that ran to its end; None when the task may succeed."""
-        if suite.passed or suite.outcome is Outcome.INCONCLUSIVE:
+        if suite.outcome in {"passed", "inconclusive"}:
             return None
         if not suite.failures:
             return TestsFailedError(f"{self.task_id}: nothing ran, so nothing has passed; see {address}")
@@ -172,14 +176,37 @@ def open_store() -> Store:
     return Store(ObjectStoragePath(load_settings().report_root))
 
 
+class Factory:
+    """
+    A callable as the value of a templated field: Airflow would call one that is bare, with its context.
+
+    Args:
+        function: Called in the task.
+    """
+
+    def __init__(self, function: Callable[[], Any]) -> None:
+        self.function = function
+
+    def __str__(self) -> str:
+        """Name it the same way at every parse: no address in memory."""
+        return f"<{self.function.__module__}.{getattr(self.function, '__qualname__', type(self.function).__qualname__)}>"
+
+
+def later(value: Any) -> Any:
+    """Keep a callable from being called before the task runs; anything else stays what it is."""
+    return Factory(value) if callable(value) else value
+
+
 def open_data(source: Any) -> Any:
-    """Make a path of a string, through the connection that its URL names; a callable stays one."""
+    """Make a path of a string, through the connection that its URL names; a factory gives its function."""
     from airflow.sdk import ObjectStoragePath
 
-    return source if callable(source) else ObjectStoragePath(source)
+    return source.function if isinstance(source, Factory) else ObjectStoragePath(source)
 
 
 def _origin(context: Context) -> Origin:
+    from airflow_mltest.core.outcome import Origin
+
     ti = context["ti"]
     return Origin(
         dag_id=ti.dag_id,

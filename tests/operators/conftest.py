@@ -118,3 +118,55 @@ def bare_context():
     ti = SimpleNamespace(dag_id="d", run_id="r", task_id="t", map_index=-1, try_number=1, xcoms={})
     ti.xcom_push = ti.xcoms.__setitem__
     return {"ti": ti}
+
+
+@pytest.fixture(scope="session")
+def churn(tmp_path_factory):
+    """A real MLflow store with the model `churn`: version 1 is good, 2 is worse, 3 has no signature; and its rows."""
+    import mlflow
+    import numpy as np
+    import pandas as pd
+    from mlflow.models import infer_signature
+    from sklearn.linear_model import LogisticRegression
+
+    folder = tmp_path_factory.mktemp("churn")
+    uri = f"sqlite:///{folder}/mlflow.db"
+    rng = np.random.default_rng(0)
+    rows = pd.DataFrame({"calls": rng.normal(size=2000), "months": rng.normal(size=2000)})
+    rows["churned"] = (rows["calls"] - rows["months"] + rng.normal(size=2000) > 0).astype(int)
+    rows["country"] = rng.choice(["nl", "de"], size=2000)
+    features = rows[["calls", "months"]]
+    good = LogisticRegression().fit(features, rows["churned"])
+    worse = LogisticRegression().fit(features, rng.permutation(rows["churned"]))
+    mlflow.set_tracking_uri(uri)
+    try:
+        mlflow.create_experiment("churn", artifact_location=str(folder / "artifacts"))
+        mlflow.set_experiment("churn")
+        for model, signature in ((good, True), (worse, True), (good, False)):
+            with mlflow.start_run():
+                mlflow.sklearn.log_model(
+                    model,
+                    name="model",
+                    signature=infer_signature(features, good.predict(features)) if signature else None,
+                    pip_requirements=["scikit-learn"],
+                    registered_model_name="churn",
+                )
+    finally:
+        mlflow.set_tracking_uri(None)  # whatever the environment says, as in a task
+    path = folder / "rows.parquet"
+    rows.to_parquet(path)
+    return SimpleNamespace(uri=uri, data=str(path), rows=rows, folder=folder)
+
+
+@pytest.fixture
+def churn_store(churn, tmp_path, monkeypatch):
+    """The store for one test: aliases and tags are its own, the artifacts are shared."""
+    import shutil
+
+    database = tmp_path / "mlflow.db"
+    shutil.copy(churn.uri.removeprefix("sqlite:///"), database)
+    uri = f"sqlite:///{database}"
+    monkeypatch.setenv("AIRFLOW_CONN_MLFLOW_DEFAULT", json.dumps({"conn_type": "mlflow", "host": uri}))
+    from airflow_mltest.integrations.mlflow_registry import MlflowRegistry
+
+    return SimpleNamespace(uri=uri, data=churn.data, rows=churn.rows, registry=MlflowRegistry(uri))

@@ -1,42 +1,34 @@
-"""A model, the rows to test it on, and what it says to them."""
+"""The model that a check asks, the rows it is asked about, and its answers, given once."""
 
 from __future__ import annotations
 
 import difflib
-from dataclasses import dataclass
+from dataclasses import dataclass, field
 from functools import cached_property
-from typing import TYPE_CHECKING
+from typing import TYPE_CHECKING, Any
 
 import numpy as np
 
-from airflow_mltest.checks.model.answers import Answers, plain
 from airflow_mltest.core.errors import ConfigurationError
 
 if TYPE_CHECKING:
-    from collections.abc import Iterable
-
     import pandas as pd
 
     from airflow_mltest.core.ports import Model
 
 
-@dataclass(frozen=True, kw_only=True, eq=False)
+@dataclass(kw_only=True)
 class ModelSubject:
     """
-    What a model check is asked about.
-
-    Each answer of a model is computed when the first check needs it, and shared by all.
+    What a model check's `run` is given. What several checks need is computed once, when first needed.
 
     Args:
         model: The model under test.
-        rows: Features, the target and whatever else slices are cut by; at least one row.
-        target: The column that holds the truth, without gaps.
-        baseline: The model that is in place now, if there is one.
-        baseline_absent: Why there is none, for a person to read.
-        seed: Of all luck in the checks.
-
-    Raises:
-        ConfigurationError: There are no rows, no such target, or gaps in it.
+        rows: Features, the target, and whatever else slices are made by.
+        target: The column with the truth.
+        baseline: The model to compare with, if there is one.
+        baseline_absent: Why there is none.
+        seed: For everything that draws.
     """
 
     model: Model
@@ -45,90 +37,137 @@ class ModelSubject:
     baseline: Model | None = None
     baseline_absent: str = ""
     seed: int = 0
+    _kept: dict[str, np.ndarray | None] = field(default_factory=dict, repr=False)
 
     def __post_init__(self) -> None:
-        if self.target not in self.rows.columns:
-            msg = f"The data has no target column {self.target!r}{nearest(self.target, self.rows.columns)}."
-            raise ConfigurationError(msg)
         if self.rows.empty:
-            msg = f"The data has no rows (columns: {', '.join(map(str, self.rows.columns))}): nothing can be tested."
+            msg = "there are no rows to test the model on."
             raise ConfigurationError(msg)
-        gaps = int(self.rows[self.target].isna().sum())
-        if gaps:
-            msg = f"{gaps} of {len(self.rows)} rows have no {self.target!r}: leave them out, or fill them in."
+        self.column(self.target)
+        missing = int(self.rows[self.target].isna().sum())
+        if missing:
+            msg = f"target {self.target!r} is missing in {missing} of {len(self.rows)} rows: drop them, or mend them."
             raise ConfigurationError(msg)
+
+    def column(self, name: str) -> pd.Series[Any]:
+        """
+        Give a column of the rows.
+
+        Raises:
+            ConfigurationError: There is none of that name; the message has the nearest one.
+        """
+        if name not in self.rows.columns:
+            names = [str(column) for column in self.rows.columns]
+            near = difflib.get_close_matches(name, names, n=1)
+            hint = f" did you mean {near[0]!r}?" if near else ""
+            msg = f"there is no column {name!r};{hint} the data has {', '.join(names)}."
+            raise ConfigurationError(msg)
+        return self.rows[name]
+
+    def rng(self) -> np.random.Generator:
+        """Give a generator of this subject's seed: a check's luck does not depend on the others."""
+        return np.random.default_rng(self.seed)
 
     @cached_property
     def labels(self) -> np.ndarray:
         """The truth, shape (n,)."""
-        return plain(self.rows[self.target])
+        return self.rows[self.target].to_numpy()
 
-    @cached_property
+    def features_for(self, model: Model) -> pd.DataFrame:
+        """Give the columns that *model*'s signature names, in its order; without one, all but the target."""
+        if model.inputs is None:
+            return self.rows.drop(columns=[self.target])
+        for name in model.inputs:
+            self.column(name)
+        return self.rows[list(model.inputs)]
+
+    @property
     def features(self) -> pd.DataFrame:
-        """The columns that the model takes, in its order; without a signature all but the target."""
-        return self.features_of(self.model)
-
-    @cached_property
-    def answers(self) -> Answers:
-        """What the model says to the rows."""
-        return Answers(self.model, self.features)
-
-    @cached_property
-    def baseline_answers(self) -> Answers | None:
-        """What the baseline says to the same rows; None without a baseline."""
-        return Answers(self.baseline, self.features_of(self.baseline)) if self.baseline else None
+        """What the model under test is given."""
+        return self.features_for(self.model)
 
     @property
     def predictions(self) -> np.ndarray:
-        """What the model predicts, shape (n,)."""
-        return self.answers.predictions
+        """The model's answers, shape (n,)."""
+        return self._ask("predictions", self.model)
 
     @property
     def scores(self) -> np.ndarray | None:
-        """Its probabilities, shape (n, classes); None if it gives none."""
-        return self.answers.scores
+        """The model's probabilities, shape (n, classes); None if it gives none."""
+        return self._score("scores", self.model)
 
     @property
-    def baseline_predictions(self) -> np.ndarray | None:
-        """What the baseline predicts for the same rows, shape (n,); None without a baseline."""
-        return self.baseline_answers.predictions if self.baseline_answers else None
+    def baseline_predictions(self) -> np.ndarray:
+        """The baseline's answers on the same rows, shape (n,)."""
+        return self._ask("baseline_predictions", self._baseline())
 
     @property
     def baseline_scores(self) -> np.ndarray | None:
-        """Its probabilities, shape (n, classes); None without a baseline, or if it gives none."""
-        return self.baseline_answers.scores if self.baseline_answers else None
+        """The baseline's probabilities on the same rows, shape (n, classes); None if it gives none."""
+        return self._score("baseline_scores", self._baseline())
 
-    def features_of(self, model: Model) -> pd.DataFrame:
-        """
-        Select the columns that *model* takes.
-
-        Raises:
-            ConfigurationError: The data lacks one of them.
-        """
-        if not model.inputs:
-            return self.rows.drop(columns=self.target)
-        missing = [name for name in model.inputs if name not in self.rows.columns]
-        if missing:
-            msg = (
-                f"Model {model.uri!r} takes columns that the data does not have: "
-                f"{', '.join(map(repr, missing))}{nearest(missing[0], self.rows.columns)}."
-            )
+    def _baseline(self) -> Model:
+        if self.baseline is None:
+            msg = f"there is no baseline to compare with: {self.baseline_absent or 'none was given'}."
             raise ConfigurationError(msg)
-        return self.rows[list(model.inputs)]
+        return self.baseline
 
-    def rng(self) -> np.random.Generator:
-        """Luck that starts anew: what one check draws does not change what the next one does."""
-        return np.random.default_rng(self.seed)
+    def _ask(self, key: str, model: Model) -> np.ndarray:
+        if key not in self._kept:
+            self._kept[key] = predicted(model, self.features_for(model))
+        answers = self._kept[key]
+        assert answers is not None  # noqa: S101  `predicted` gives an array or raises
+        return answers
+
+    def _score(self, key: str, model: Model) -> np.ndarray | None:
+        if key not in self._kept:
+            self._kept[key] = scored(model, self.features_for(model))
+        return self._kept[key]
 
 
-def nearest(name: str, known: Iterable[object]) -> str:
-    """End a sentence about an unknown *name*: with the likeliest one meant, or some that there are."""
-    names = [str(one) for one in known]
-    close = difflib.get_close_matches(name, names, n=3)
-    if close:
-        return f"; did you mean {' or '.join(map(repr, close))}?" + f" There are {_some(names)}"
-    return f"; there are {_some(names)}"
+def predicted(model: Model, rows: pd.DataFrame) -> np.ndarray:
+    """
+    Let *model* answer *rows*, and make sure that these are answers.
+
+    Raises:
+        ConfigurationError: It raised, or gave other than one finite answer a row.
+    """
+    answers = _called(model, "predict", rows)
+    if answers.shape != (len(rows),):
+        msg = f"{model.uri} gave answers of shape {answers.shape} to {len(rows)} rows; ({len(rows)},) was wanted."
+        raise ConfigurationError(msg)
+    return _finite(model, "answers", answers)
 
 
-def _some(names: list[str], limit: int = 20) -> str:
-    return ", ".join(names[:limit]) + (f" and {len(names) - limit} more" if len(names) > limit else "")
+def scored(model: Model, rows: pd.DataFrame) -> np.ndarray | None:
+    """Let *model* give probabilities, likewise; None if it has none."""
+    scores = _called(model, "scores", rows)
+    if scores is None:
+        return None
+    if scores.ndim != 2 or len(scores) != len(rows):  # noqa: PLR2004
+        msg = f"{model.uri} gave probabilities of shape {scores.shape} to {len(rows)} rows; (rows, classes) was wanted."
+        raise ConfigurationError(msg)
+    return _finite(model, "probabilities", scores)
+
+
+def _called(model: Model, method: str, rows: pd.DataFrame) -> Any:
+    try:
+        # A copy: a model that writes into its input must not change what the next check sees.
+        answers = getattr(model, method)(rows.copy())
+    except Exception as error:
+        msg = f"{model.uri} raised {type(error).__name__} when asked about {len(rows)} rows: {error}"
+        raise ConfigurationError(msg) from error
+    return None if answers is None else np.asarray(answers)
+
+
+def _finite(model: Model, what: str, values: np.ndarray) -> np.ndarray:
+    import pandas as pd
+
+    wrong = pd.isna(values)
+    if values.dtype.kind == "f":
+        wrong |= np.isinf(values)
+    if wrong.any():
+        first = int(np.argwhere(wrong)[0][0])
+        msg = f"{model.uri} gave {what} that are no numbers to {int(wrong.sum())} rows, the first is row {first}."
+        raise ConfigurationError(msg)
+    return values

@@ -1,0 +1,115 @@
+"""Does the model answer soon enough?"""
+
+from __future__ import annotations
+
+import gc
+import time
+from dataclasses import dataclass
+from typing import TYPE_CHECKING
+
+import numpy as np
+
+from airflow_mltest.core.errors import ConfigurationError
+from airflow_mltest.core.outcome import Case, Measurement, Outcome
+from airflow_mltest.core.statistics import calls_needed, percentile_interval, verdict
+
+if TYPE_CHECKING:
+    from airflow_mltest.checks.model.subject import ModelSubject
+
+_CONFIDENCE = 0.95
+
+
+@dataclass(frozen=True, slots=True, kw_only=True)
+class Latency:
+    """
+    The time of one call to `predict` stays below a bound at a percentile, proven at 95 %.
+
+    Measured as loaded: a model from MLflow includes the check of its signature. Warmed up, with
+    real rows built beforehand and the garbage collector off. The bound is compared with order
+    statistics of the measured times, which need no assumption about their distribution.
+
+    Args:
+        p50_ms: Half of the calls take at most so many milliseconds.
+        p95_ms: 95 % of the calls do.
+        p99_ms: 99 % of the calls do.
+        batch_rows: Rows a call.
+        calls: Measured calls; 59 is the least that can prove a p95, 299 a p99.
+        warmup: Calls before, which do not count.
+        max_seconds: After this no more calls are made; what was measured is judged.
+    """
+
+    p50_ms: float | None = None
+    p95_ms: float | None = None
+    p99_ms: float | None = None
+    batch_rows: int = 1
+    calls: int = 300
+    warmup: int = 20
+    max_seconds: float = 20.0
+
+    def __post_init__(self) -> None:
+        if not self._bounds or any(not bound > 0 for bound in self._bounds.values()):
+            msg = "Latency needs at least one of p50_ms, p95_ms and p99_ms, in milliseconds above 0."
+            raise ConfigurationError(msg)
+        if self.batch_rows < 1 or self.calls < 1:
+            msg = f"Latency: batch_rows and calls are 1 or more, not {self.batch_rows} and {self.calls}."
+            raise ConfigurationError(msg)
+
+    @property
+    def _bounds(self) -> dict[int, float]:
+        bounds = {50: self.p50_ms, 95: self.p95_ms, 99: self.p99_ms}
+        return {percent: bound for percent, bound in bounds.items() if bound is not None}
+
+    def run(self, subject: ModelSubject) -> Case:
+        """Call, time, and compare each percentile with its bound."""
+        times_ms = self._times_ms(subject)
+        suffix = "" if self.batch_rows == 1 else f"[{self.batch_rows} rows]"
+        outcomes, measurements, details = set(), [], []
+        for percent, bound_ms in self._bounds.items():
+            interval = percentile_interval(times_ms, percent / 100, _CONFIDENCE)
+            value = float(np.quantile(times_ms, percent / 100))
+            outcome = verdict(interval, maximum=bound_ms)
+            outcomes.add(outcome)
+            finite = np.isfinite(interval.high)
+            measurements.append(
+                Measurement(
+                    name=f"latency_p{percent}_ms{suffix}",
+                    value=value,
+                    low=interval.low if np.isfinite(interval.low) else None,
+                    high=interval.high if finite else None,
+                    maximum=bound_ms,
+                    confidence=interval.confidence,
+                )
+            )
+            surely = f"surely at most {interval.high:.3g} ms" if finite else f"{calls_needed(percent / 100)} calls needed"
+            details.append(f"p{percent} {value:.3g} ms ({surely}), {bound_ms:g} allowed")
+        ranked = (Outcome.FAILED, Outcome.INCONCLUSIVE, Outcome.PASSED)
+        return Case(
+            name=f"latency{suffix}",
+            outcome=next(outcome for outcome in ranked if outcome in outcomes),
+            detail=f"{'; '.join(details)}; {len(times_ms)} calls",
+            measurements=tuple(measurements),
+        )
+
+    def _times_ms(self, subject: ModelSubject) -> np.ndarray:
+        rng, features = subject.rng(), subject.features
+        picks = [rng.integers(len(features), size=self.batch_rows) for _ in range(min(self.calls, 1000))]
+        batches = [features.iloc[pick] for pick in picks]
+        for number in range(self.warmup):
+            subject.model.predict(batches[number % len(batches)])
+        times_s: list[float] = []
+        deadline_s = time.perf_counter() + self.max_seconds
+        collecting = gc.isenabled()
+        gc.disable()
+        try:
+            while len(times_s) < self.calls and time.perf_counter() < deadline_s:
+                batch = batches[len(times_s) % len(batches)]
+                start_s = time.perf_counter()
+                subject.model.predict(batch)
+                times_s.append(time.perf_counter() - start_s)
+        finally:
+            if collecting:
+                gc.enable()
+        if not times_s:
+            msg = f"the model did not answer once within {self.max_seconds:g} s."
+            raise ConfigurationError(msg)
+        return np.array(times_s) * 1000
