@@ -17,6 +17,7 @@ from airflow_mltest.reports.page import render
 if TYPE_CHECKING:
     from collections.abc import Sequence
 
+    from airflow_mltest.core.outcome import Suite
     from airflow_mltest.reports.merge import Report
 
 _PASSED, _FAILED, _REFUSED = 0, 1, 2
@@ -76,7 +77,8 @@ def _merge(options: argparse.Namespace) -> int:
 
 
 def _read(files: Sequence[Path], name: str) -> Report:
-    suites, missing = [], []
+    suites: list[Suite] = []
+    missing: list[str] = []
     for file in files:
         try:
             document = json.loads(file.read_text(encoding="utf-8"))

@@ -117,7 +117,7 @@ def _start(argv: list[str]) -> int:
         signal.set_wakeup_fd(-1)
         signal.signal(signal.SIGTERM, signal.SIG_DFL)
         signal.signal(signal.SIGCHLD, signal.SIG_DFL)
-        os.execvpe(argv[0], argv, os.environ)
+        os.execvpe(argv[0], argv, os.environ)  # noqa: S606  it becomes the command
     except OSError as error:
         sys.stderr.write(f"{argv[0]}: {error}\n")
     os._exit(127)

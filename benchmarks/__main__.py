@@ -72,7 +72,7 @@ def _imports() -> None:
         for _ in range(ROUNDS)
     ]
     added_ms = statistics.median(float(run[0]) for run in runs)
-    print(f"{'  what our modules add (CPU)':64} {added_ms:7.1f}ms {'':17} +15 ms; heavy libraries: {runs[0][1:] or 'none'}")
+    print(f"{'  what our modules add (CPU)':64} {added_ms:7.1f}ms {'':17} +15 ms; heavy: {runs[0][1:] or 'none'}")
 
 
 def _pytest(folder: Path) -> None:

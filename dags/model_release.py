@@ -63,7 +63,10 @@ with DAG(
         data="{{ ti.xcom_pull('features')['train'] }}",
         expectations=str(PROJECT / "expectations" / "features.json"),
     )
-    train = step(f"train --features '{{{{ params.work }}}}/{{{{ run_id }}}}' --model {MODEL} --labels {{{{ params.labels }}}}", "train")
+    train = step(
+        f"train --features '{{{{ params.work }}}}/{{{{ run_id }}}}' --model {MODEL} --labels {{{{ params.labels }}}}",
+        "train",
+    )
     model_tests = ModelTestOperator(
         task_id="model_tests",
         model=f"models:/{MODEL}/{VERSION}",

@@ -91,8 +91,8 @@ def rows_needed(
     needed = rows * factor**2
     if not math.isfinite(needed):
         return None
-    unit = 10 ** max(0, math.floor(math.log10(needed)) - 1)
-    return math.ceil(needed / unit) * unit
+    unit = 10.0 ** max(0, math.floor(math.log10(needed)) - 1)
+    return int(math.ceil(needed / unit) * unit)
 
 
 def delong(target: ArrayLike, *scores: ArrayLike) -> tuple[np.ndarray, np.ndarray]:
@@ -301,4 +301,5 @@ def _binomial_cdf(trials: int, share: float) -> np.ndarray:
     factorials = np.concatenate([[0.0], np.cumsum(np.log(np.arange(1, trials + 1)))])
     chances = factorials[-1] - factorials - factorials[::-1]
     chances = chances + successes * math.log(share) + (trials - successes) * math.log1p(-share)
-    return np.minimum(np.cumsum(np.exp(chances)), 1.0)
+    sums: np.ndarray = np.minimum(np.cumsum(np.exp(chances)), 1.0)
+    return sums

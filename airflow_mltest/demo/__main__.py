@@ -8,6 +8,7 @@ import secrets
 import subprocess
 import sys
 from pathlib import Path
+from typing import NoReturn
 
 from airflow_mltest.demo.steps import follow
 from airflow_mltest.demo.summary import summarise
@@ -25,7 +26,7 @@ def main(arguments: list[str]) -> int:
     environment = {**os.environ, **_environment(home)}
     home.mkdir(parents=True, exist_ok=True)
     if arguments == ["ui"]:
-        return _show(home, environment)
+        _show(home, environment)
     if arguments:
         print("usage: python -m airflow_mltest.demo [ui]", file=sys.stderr)
         return 2
@@ -74,11 +75,10 @@ def _migrate(home: Path, environment: dict[str, str]) -> None:
         sys.exit(done.returncode)
 
 
-def _show(home: Path, environment: dict[str, str]) -> int:
+def _show(home: Path, environment: dict[str, str]) -> NoReturn:
     """Serve Airflow's UI over the demo's home, to look at its runs; it starts no new ones."""
     if not (home / "airflow.db").exists():
-        print("There is no run to look at yet: `make demo` makes one.", file=sys.stderr)
-        return 2
+        sys.exit("There is no run to look at yet: `make demo` makes one.")
     passwords = home / "passwords.json"
     if not passwords.exists():
         passwords.write_text(json.dumps({"admin": secrets.token_urlsafe(12)}), encoding="utf-8")

@@ -102,8 +102,8 @@ def _expectation(place: int, item: Any) -> Any:
         return ExpectationConfiguration(**item).to_domain_obj()
     except Exception as error:
         msg = (
-            f"expectation {place + 1}, {item.get('type', 'without a type')!r} with {item.get('kwargs')}, is not one that "
-            f"Great Expectations can ask: {type(error).__name__}: {error}{_nearest(item)}"
+            f"expectation {place + 1}, {item.get('type', 'without a type')!r} with {item.get('kwargs')}, is no "
+            f"question for Great Expectations: {type(error).__name__}: {error}{_nearest(item)}"
         )
         raise ConfigurationError(msg) from error
 

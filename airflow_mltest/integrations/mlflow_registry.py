@@ -201,10 +201,11 @@ class MlflowModel:
         """Give probabilities of the model behind pyfunc, shape (n, classes); None if it has none."""
         import numpy as np
 
-        behind = getattr(self.pyfunc, "get_raw_model", lambda: None)()
-        if not hasattr(behind, "predict_proba"):
+        raw_model = getattr(self.pyfunc, "get_raw_model", None)
+        probabilities = getattr(raw_model() if raw_model else None, "predict_proba", None)
+        if probabilities is None:
             return None
-        return np.asarray(behind.predict_proba(rows[list(self.inputs)] if self.inputs else rows))
+        return np.asarray(probabilities(rows[list(self.inputs)] if self.inputs else rows))
 
 
 def digest_of(folder: Path) -> str:

@@ -79,7 +79,7 @@ class Events:
         """Tell that a test begins, so that it is known which one did not come back."""
         self._send("started", id=nodeid)
 
-    def pytest_runtest_logreport(self, report: pytest.TestReport) -> None:
+    def pytest_runtest_logreport(self, report: Any) -> None:
         """Gather a test's phases, and tell how it ended after the last."""
         phases = self._phases.setdefault(report.nodeid, [])
         if report.outcome == "rerun":  # pytest-rerunfailures: this attempt does not count
@@ -120,7 +120,7 @@ def _finished(phases: list[Any]) -> dict[str, Any]:
         "duration_s": sum(phase.duration for phase in phases),
     }
     path, line, _ = phases[0].location
-    fields["location"] = path if line is None else "%s:%d" % (path, line + 1)
+    fields["location"] = path if line is None else f"{path}:{line + 1}"
     if deciding is not None:
         fields["detail"] = _detail(deciding)
         if outcome in ("failed", "broken"):
@@ -145,16 +145,16 @@ def _judge(phases: list[Any]) -> tuple[str, Any]:
 def _detail(report: Any) -> str:
     if hasattr(report, "wasxfail"):
         expected = "expected failure" if report.skipped else "passed, though a failure was expected"
-        return "%s: %s" % (expected, report.wasxfail) if report.wasxfail else expected
+        return f"{expected}: {report.wasxfail}" if report.wasxfail else expected
     longrepr = report.longrepr
     if isinstance(longrepr, tuple):
         return str(longrepr[2])
     crash = getattr(longrepr, "reprcrash", None)
     message = crash.message if crash is not None else ""
-    text = report.longreprtext
+    text = str(report.longreprtext)
     if len(text) > _DETAIL:
-        text = "... (%d characters left out)\n%s" % (len(text) - _DETAIL, text[-_DETAIL:])
-    prefix = "in %s: " % report.when if getattr(report, "when", "call") in ("setup", "teardown") else ""
+        text = f"... ({len(text) - _DETAIL} characters left out)\n{text[-_DETAIL:]}"
+    prefix = f"in {report.when}: " if getattr(report, "when", "call") in ("setup", "teardown") else ""
     return (prefix + message[:_DETAIL] + "\n\n" + text).strip()
 
 
@@ -162,5 +162,5 @@ def _output(phases: list[Any]) -> str:
     seen: dict[str, str] = {}
     for phase in phases:
         seen.update(phase.sections)  # a later phase repeats the sections of those before
-    text = "\n".join("--- %s ---\n%s" % (title, content.rstrip()) for title, content in seen.items())
-    return text if len(text) <= _OUTPUT else "... (%d characters left out)\n%s" % (len(text) - _OUTPUT, text[-_OUTPUT:])
+    text = "\n".join(f"--- {title} ---\n{content.rstrip()}" for title, content in seen.items())
+    return text if len(text) <= _OUTPUT else f"... ({len(text) - _OUTPUT} characters left out)\n{text[-_OUTPUT:]}"

@@ -36,7 +36,7 @@ class DataTestOperator(SuiteOperator):
     template_fields = ("data", "expectations", "reference", "where")
     ui_color = "#e6ecf5"
 
-    def __init__(  # noqa: PLR0913  the public contract
+    def __init__(
         self,
         *,
         data: str | Callable[[], pd.DataFrame],

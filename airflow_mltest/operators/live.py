@@ -8,7 +8,7 @@ from typing import TYPE_CHECKING, Any
 from airflow_mltest.core.outcome import Outcome
 
 if TYPE_CHECKING:
-    from logging import Logger
+    from airflow.sdk.types import Logger
 
     from airflow_mltest.core.outcome import Case
     from airflow_mltest.core.recording import Recording

@@ -98,7 +98,7 @@ class RollbackOperator(BaseOperator):
         registry, state = MlflowHook().get_conn(), context["task_state_store"]
         first_try = context["ti"].try_number == 1
         meant = None if first_try else state.get("mltest/rollback", None)
-        to = self.to or meant or version_before(registry, model=self.model, alias=self.alias)
+        to = self.to or str(meant or "") or version_before(registry, model=self.model, alias=self.alias)
         state.set("mltest/rollback", to)
         promotion = roll_back(registry, model=self.model, alias=self.alias, to=to)
         self.log.info("%s@%s: %s -> %s", self.model, self.alias, promotion.replaced, promotion.version)

@@ -69,5 +69,6 @@ class ReportOperator(BaseOperator):
         ti.xcom_push("return_value", summary)
         missing = f"; missing: {', '.join(report.missing)}" if report.missing else ""
         failing = ", ".join(suite.name for suite in report.suites if not suite.passed) or "none"
-        msg = f"{self.task_id}: {report.outcome}: suites that have not passed: {failing}{missing}; see {addresses['report.html']}"
+        where = addresses["report.html"]
+        msg = f"{self.task_id}: {report.outcome}: suites that have not passed: {failing}{missing}; see {where}"
         raise TestsFailedError(msg)

@@ -189,7 +189,9 @@ class Factory:
 
     def __str__(self) -> str:
         """Name it the same way at every parse: no address in memory."""
-        return f"<{self.function.__module__}.{getattr(self.function, '__qualname__', type(self.function).__qualname__)}>"
+        return (
+            f"<{self.function.__module__}.{getattr(self.function, '__qualname__', type(self.function).__qualname__)}>"
+        )
 
 
 def later(value: Any) -> Any:

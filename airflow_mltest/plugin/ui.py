@@ -22,7 +22,7 @@ class MLTestPlugin(AirflowPlugin):
     external_views = [_RUN_TAB]  # noqa: RUF012  the name and type that Airflow reads
 
     @property
-    def fastapi_apps(self) -> list[dict[str, Any]]:
+    def fastapi_apps(self) -> list[dict[str, Any]]:  # type: ignore[override]  # lazy: read where it is served
         """The application behind the tab; FastAPI is imported where it is served."""
         from airflow_mltest.plugin.web import create_app
 

@@ -119,7 +119,7 @@ def summarise(suite: Suite, address: str) -> dict[str, Any]:
     is not there.
     """
     summary: dict[str, Any] = {
-        "suite": _clip(suite.name, _DETAIL),
+        "suite": _clip(suite.name, 500),
         "kind": suite.kind,
         "outcome": suite.outcome.value,
         "counts": suite.counts,
@@ -156,14 +156,17 @@ def _fit(summary: dict[str, Any]) -> dict[str, Any]:
     return summary
 
 
-def _size(summary: Mapping[str, Any]) -> int:
-    return len(json.dumps(summary).encode())
+def _size(value: Any) -> int:
+    return len(json.dumps(value))
 
 
-def _clip(text: str, length: int) -> str:
-    # Escaped, as XCom stores it: one character may take twelve bytes.
+def _clip(text: str, size: int) -> str:
+    """Shorten *text* until it takes about *size* bytes, escaped as XCom stores it: a character may take twelve."""
     text = str(text)
-    return text if len(text) <= length else f"{text[:length]} … ({len(text) - length} more characters)"
+    kept = text[:size]
+    while _size(kept) > size + 2:
+        kept = kept[: len(kept) * size // _size(kept)]
+    return text if len(kept) == len(text) else f"{kept} … ({len(text) - len(kept)} more characters)"
 
 
 def _case_to_document(case: Case) -> dict[str, Any]:
@@ -192,7 +195,8 @@ def _case_from_document(document: Mapping[str, Any]) -> Case:
 def _expect(document: Any, schema: str) -> None:
     seen = (document.get("schema"), document.get("version")) if hasattr(document, "get") else (None, None)
     if seen != (schema, SCHEMA_VERSION):
-        msg = f"this is {seen[0] or 'nothing of ours'} version {seen[1]}, and {schema} version {SCHEMA_VERSION} was wanted."
+        what = seen[0] or "nothing of ours"
+        msg = f"this is {what} version {seen[1]}, and {schema} version {SCHEMA_VERSION} was wanted."
         raise ConfigurationError(msg)
 
 

@@ -24,7 +24,9 @@ def render(report: Report) -> str:
     Of a text or a list that is very long the page shows a part, and says how much it leaves out;
     `report.json` has it all.
     """
-    loud = [(suite, case) for outcome in _LOUD for suite in report.suites for case in suite.cases if case.outcome is outcome]
+    loud = [
+        (suite, case) for outcome in _LOUD for suite in report.suites for case in suite.cases if case.outcome is outcome
+    ]
     return _template().render(
         report=report,
         verdict=_VERDICTS[report.outcome],

@@ -29,9 +29,9 @@ def picture(measurement: Measurement) -> str:
         return ""
     x = _scale(min(known), max(known))
     words = escape(in_words(measurement), quote=True)
+    size = f'viewBox="0 0 {_WIDTH} {_HEIGHT}" width="{_WIDTH}" height="{_HEIGHT}"'
     parts = [
-        f'<svg class="plot" viewBox="0 0 {_WIDTH} {_HEIGHT}" width="{_WIDTH}" height="{_HEIGHT}" role="img" '
-        f'aria-label="{words}"><title>{words}</title>',
+        f'<svg class="plot" {size} role="img" aria-label="{words}"><title>{words}</title>',
         f'<line class="axis" x1="0" x2="{_WIDTH}" y1="13" y2="13"/>',
     ]
     if measurement.minimum is not None:

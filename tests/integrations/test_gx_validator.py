@@ -27,7 +27,10 @@ def cases(*expectations, rows=ROWS):
 
 def test_each_expectation_is_one_case_in_the_order_of_the_questions():
     row_count = {"type": "expect_table_row_count_to_be_between", "kwargs": {"min_value": 1}}
-    in_set = {"type": "expect_column_values_to_be_in_set", "kwargs": {"column": "origin", "value_set": ["JFK", "EWR", "LGA"]}}
+    in_set = {
+        "type": "expect_column_values_to_be_in_set",
+        "kwargs": {"column": "origin", "value_set": ["JFK", "EWR", "LGA"]},
+    }
 
     found = cases(in_set, row_count, between())
 
@@ -73,14 +76,18 @@ def test_expectation_that_raises_is_broken_with_its_cause_and_the_others_are_ask
 
 def test_quantiles_that_crash_a_checkpoint_are_judged():
     ranges = {"quantiles": [0.5], "value_ranges": [[30, 40]]}
-    (case,) = cases({"type": "expect_column_quantile_values_to_be_between", "kwargs": {"column": "age", "quantile_ranges": ranges}})
+    (case,) = cases(
+        {"type": "expect_column_quantile_values_to_be_between", "kwargs": {"column": "age", "quantile_ranges": ranges}}
+    )
 
     assert case.outcome is Outcome.PASSED
     json.dumps(dict(case.facts), allow_nan=False)
 
 
 def test_observed_value_stands_beside_its_bounds():
-    (case,) = cases({"type": "expect_column_mean_to_be_between", "kwargs": {"column": "age", "min_value": 40, "max_value": 50}})
+    (case,) = cases(
+        {"type": "expect_column_mean_to_be_between", "kwargs": {"column": "age", "min_value": 40, "max_value": 50}}
+    )
 
     assert case.outcome is Outcome.FAILED
     assert "observed 32" in case.detail

@@ -80,7 +80,9 @@ def test_unknown_kind_of_file_is_refused(tmp_path):
         read_table(tmp_path / "rows.xlsx")
 
 
-@pytest.mark.parametrize("name, content", [("torn.parquet", b"PAR1 and no more"), ("empty.csv", b""), ("bad.csv", b"a,b\n1,2,3\n4\n\xff")])
+@pytest.mark.parametrize(
+    "name, content", [("torn.parquet", b"PAR1 and no more"), ("empty.csv", b""), ("bad.csv", b"a,b\n1,2,3\n4\n\xff")]
+)
 def test_file_that_cannot_be_read_is_named(tmp_path, name, content):
     (tmp_path / name).write_bytes(content)
 
@@ -100,7 +102,7 @@ def test_factory_that_raises_is_named_with_its_error():
         msg = "warehouse is down"
         raise OSError(msg)
 
-    with pytest.raises(BrokenRunError, match="broken.* raised OSError: warehouse is down"):
+    with pytest.raises(BrokenRunError, match=r"broken.* raised OSError: warehouse is down"):
         read_table(broken)
 
 

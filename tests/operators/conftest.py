@@ -60,7 +60,12 @@ class ApiServer:
             "partition_key": None,
             "consumed_asset_events": [],
         }
-        return {"dag_run": run, "max_tries": self.max_tries, "should_retry": self.max_tries > 0, "task_reschedule_count": 0}
+        return {
+            "dag_run": run,
+            "max_tries": self.max_tries,
+            "should_retry": self.max_tries > 0,
+            "task_reschedule_count": 0,
+        }
 
 
 @pytest.fixture

@@ -114,7 +114,8 @@ def test_kill_of_the_task_leaves_no_process_and_keeps_what_finished(project, tmp
         "from airflow_mltest.operators.pytest import PytestOperator\n"
         f"operator = PytestOperator(task_id='unit', project={str(project)!r})\n"
         "signal.signal(signal.SIGTERM, lambda *_: operator.on_kill())\n"
-        "ti = SimpleNamespace(dag_id='d', run_id='r', task_id='unit', map_index=-1, try_number=1, xcom_push=lambda *_: None)\n"
+        "ti = SimpleNamespace(dag_id='d', run_id='r', task_id='unit', map_index=-1, try_number=1)\n"
+        "ti.xcom_push = lambda *_: None\n"
         "operator.execute({'ti': ti})\n"
     )
     root = tmp_path / "reports"

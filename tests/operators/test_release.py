@@ -47,7 +47,9 @@ def gate(**own):
     def make(**kwargs):
         from airflow_mltest.operators.gate import GateOperator
 
-        own.setdefault("criteria", [SuitePassed("unit"), SuitePassed("model"), MetricHolds("model", "auc", minimum=0.8)])
+        own.setdefault(
+            "criteria", [SuitePassed("unit"), SuitePassed("model"), MetricHolds("model", "auc", minimum=0.8)]
+        )
         return GateOperator(task_id="gate", model="churn", **{"version": "1", **own}, **kwargs)
 
     return make

@@ -5,6 +5,7 @@ import os
 import signal
 import threading
 import time
+from pathlib import Path
 
 import pytest
 
@@ -49,8 +50,7 @@ def test_passing_suite_succeeds_and_returns_its_summary(run_task, kept):
     assert summary["metrics"] == {"accuracy": 0.9}
     assert summary["subject"] == {"model": "churn", "version": "3"}
     assert summary["failures"] == []
-    with open(summary["address"], encoding="utf-8") as file:
-        assert json.load(file)["name"] == "tests"
+    assert json.loads(Path(summary["address"]).read_text())["name"] == "tests"
     assert kept()["tests"].passed
 
 
@@ -159,7 +159,7 @@ def test_kill_ends_a_suite_in_its_own_thread_and_keeps_what_had_finished(bare_co
                 recording.add(GOOD)
                 try:
                     time.sleep(30)
-                except Exception:  # a library that swallows everything it can
+                except Exception:  # noqa: BLE001  a library that swallows everything it can
                     recording.add(BAD)
 
         return Slow(task_id="tests")
@@ -226,7 +226,9 @@ def test_metrics_are_emitted_by_suite_kind_and_outcome(bare_context, report_root
 
     sent = []
     for name in ("incr", "timing", "gauge"):
-        monkeypatch.setattr(Stats, name, lambda stat, value=1, *_, name=name, **kw: sent.append((name, stat, value, kw["tags"])))
+        monkeypatch.setattr(
+            Stats, name, lambda stat, value=1, *_, name=name, **kw: sent.append((name, stat, value, kw["tags"]))
+        )
     suite_of(GOOD, GOOD)().execute(bare_context)
 
     tags = {"suite": "tests", "kind": "model"}

@@ -47,7 +47,9 @@ class Deterministic:
         once = predicted(subject.model, rows), scored(subject.model, rows)
         for way, places, asked in self._ways(rows, rng):
             again = predicted(subject.model, asked), scored(subject.model, asked)
-            different = _first_difference(*((None if a is None else a[places], b) for a, b in zip(once, again, strict=True)))
+            different = _first_difference(
+                *((None if a is None else a[places], b) for a, b in zip(once, again, strict=True))
+            )
             if different is not None:
                 row, seen, before = different
                 detail = f"row {rows.index[places[row]]} was answered {before}, and {seen} {way}"
@@ -70,7 +72,9 @@ def _first_difference(
     for before, after in (answers, scores):
         if before is None or after is None:
             continue
-        same = before == after if before.dtype.kind not in "fc" else np.isclose(before, after, rtol=_TOLERANCE, atol=1e-12)
+        same = (
+            before == after if before.dtype.kind not in "fc" else np.isclose(before, after, rtol=_TOLERANCE, atol=1e-12)
+        )
         rows = np.flatnonzero(~(same.all(axis=1) if same.ndim > 1 else same))
         if rows.size:
             return int(rows[0]), after[rows[0]], before[rows[0]]

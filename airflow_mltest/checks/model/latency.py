@@ -80,7 +80,9 @@ class Latency:
                     confidence=interval.confidence,
                 )
             )
-            surely = f"surely at most {interval.high:.3g} ms" if finite else f"{calls_needed(percent / 100)} calls needed"
+            surely = (
+                f"surely at most {interval.high:.3g} ms" if finite else f"{calls_needed(percent / 100)} calls needed"
+            )
             details.append(f"p{percent} {value:.3g} ms ({surely}), {bound_ms:g} allowed")
         ranked = (Outcome.FAILED, Outcome.INCONCLUSIVE, Outcome.PASSED)
         return Case(

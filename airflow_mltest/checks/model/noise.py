@@ -57,8 +57,8 @@ class Noise:
             name=f"noise({self.metric})",
             outcome=verdict(interval, maximum=self.max_drop),
             detail=(
-                f"with noise of {self.scale:.0%} of a standard deviation {self.metric} drops by {drop:.4g}, between "
-                f"{interval.low:.4g} and {interval.high:.4g}; {self.max_drop:g} allowed; {changed:.2%} of answers change"
+                f"noise of {self.scale:.0%} of a deviation drops {self.metric} by {drop:.4g}, between "
+                f"{interval.low:.4g} and {interval.high:.4g}; {self.max_drop:g} allowed; {changed:.2%} of answers flip"
             ),
             measurements=(
                 Measurement(

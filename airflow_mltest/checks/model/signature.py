@@ -35,8 +35,10 @@ class Signature:
         try:
             subject.model.predict(rows.copy())
         except Exception as error:  # noqa: BLE001  whatever a model raises, it did not take the rows
-            seen = ", ".join(f"{name} {dtype} for {inputs[name]}" for name, dtype in rows.dtypes.items())
-            return Case(name="signature", outcome=Outcome.FAILED, detail=f"{type(error).__name__}: {error}; given {seen}")
+            seen = ", ".join(f"{name} {dtype} for {inputs[str(name)]}" for name, dtype in rows.dtypes.items())
+            return Case(
+                name="signature", outcome=Outcome.FAILED, detail=f"{type(error).__name__}: {error}; given {seen}"
+            )
         unused = [str(name) for name in subject.rows.columns if name not in inputs and name != subject.target]
         detail = f"{len(inputs)} columns" + (f"; not used: {', '.join(unused)}" if unused else "")
         return Case(name="signature", outcome=Outcome.PASSED, detail=detail)

@@ -92,8 +92,8 @@ class Slices:
             return Outcome.INCONCLUSIVE, Measurement(value=float("nan"), **bounds)
         interval = measure.interval(answers, confidence, rng)
         outcome = verdict(interval, minimum=self.minimum, maximum=self.maximum)
-        ends = {"low": interval.low, "high": interval.high, "confidence": interval.confidence}
-        return outcome, Measurement(value=value, **ends, **bounds)
+        bounds |= {"low": interval.low, "high": interval.high, "confidence": interval.confidence}
+        return outcome, Measurement(value=value, **bounds)
 
     def _outcome(self, outcomes: set[Outcome]) -> Outcome:
         if Outcome.FAILED in outcomes:
@@ -102,7 +102,7 @@ class Slices:
 
     def _detail(self, found: list[tuple[Outcome, Measurement]], small: list[str], measure: Measure) -> str:
         bad = sorted((m for outcome, m in found if outcome is Outcome.FAILED), key=lambda m: measure.sign * m.value)
-        known = [m for _, m in found if m.value == m.value]  # noqa: PLR0124  NaN is not itself
+        known = [m for _, m in found if m.value == m.value]
         worst = min(known, key=lambda m: measure.sign * m.value, default=None)
         wanted = bounds_in_words(self.minimum, self.maximum)
         if bad:

@@ -1,0 +1,89 @@
+import numpy as np
+import pytest
+
+from airflow_mltest.checks.model.subject import ModelSubject
+from airflow_mltest.core.errors import ConfigurationError
+
+
+def test_model_is_asked_once_however_many_checks_want_its_answers(subject, sensible, rows):
+    asked = subject()
+
+    assert asked.predictions is asked.predictions
+    assert asked.scores is asked.scores
+    assert sensible.asked == [len(rows)]
+
+
+def test_model_is_given_its_signatures_columns_in_their_order(subject, rule):
+    seen = []
+    model = rule(lambda r: (seen.append(list(r.columns)), np.zeros(len(r)))[1], inputs={"n": "long", "x": "double"})
+    _ = subject(model).predictions
+
+    assert seen == [["n", "x"]]
+
+
+def test_model_without_a_signature_is_given_all_but_the_target(subject):
+    assert list(subject().features.columns) == ["x", "n", "country"]
+
+
+def test_model_that_writes_into_its_input_changes_nothing_for_the_next_check(subject, rule, rows):
+    def vandal(r):
+        r["x"] = 0
+        return np.zeros(len(r))
+
+    before = rows.copy()
+    asked = subject(rule(vandal))
+    _ = asked.predictions
+
+    assert asked.rows.equals(before)
+
+
+@pytest.mark.parametrize(
+    "answer, said",
+    [
+        (lambda r: np.zeros(len(r) - 1), r"shape \(1999,\) to 2000 rows"),
+        (lambda r: np.zeros((len(r), 2)), r"shape \(2000, 2\)"),
+        (lambda r: np.where(np.arange(len(r)) == 7, np.nan, 1.0), "no numbers to 1 rows, the first is row 7"),
+        (lambda r: np.full(len(r), np.inf), "no numbers to 2000 rows"),
+        (lambda r: [None] * len(r), "no numbers"),
+        (lambda r: r["gone"], "raised KeyError when asked about 2000 rows"),
+    ],
+)
+def test_what_is_no_answer_is_named_with_the_model(subject, rule, answer, said):
+    with pytest.raises(ConfigurationError, match=f"a rule .*{said}"):
+        _ = subject(rule(answer)).predictions
+
+
+def test_probabilities_of_another_shape_are_named(subject, rule):
+    model = rule(lambda r: np.zeros(len(r)))
+    model.scores = lambda r: np.zeros(len(r))
+
+    with pytest.raises(ConfigurationError, match=r"probabilities of shape \(2000,\)"):
+        _ = subject(model).scores
+
+
+def test_missing_column_is_named_with_the_nearest(subject):
+    with pytest.raises(ConfigurationError, match="no column 'contry'; did you mean 'country'"):
+        subject().column("contry")
+
+
+def test_missing_target_is_named(rows, sensible):
+    with pytest.raises(ConfigurationError, match="no column 'z'"):
+        ModelSubject(model=sensible, rows=rows, target="z")
+
+
+def test_target_with_gaps_is_refused(rows, sensible):
+    rows["y"] = rows["y"].astype(float)
+    rows.loc[:2, "y"] = np.nan
+
+    with pytest.raises(ConfigurationError, match="missing in 3 of 2000 rows"):
+        ModelSubject(model=sensible, rows=rows, target="y")
+
+
+def test_no_rows_are_refused(rows, sensible):
+    with pytest.raises(ConfigurationError, match="no rows"):
+        ModelSubject(model=sensible, rows=rows[:0], target="y")
+
+
+def test_missing_baseline_says_why(subject):
+    with pytest.raises(ConfigurationError, match="first release"):
+        _ = subject(baseline_absent="first release").baseline_predictions

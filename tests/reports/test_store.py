@@ -1,0 +1,141 @@
+import json
+import threading
+from pathlib import Path
+
+import pytest
+from hypothesis import given
+from hypothesis import strategies as st
+
+from airflow_mltest.core.errors import BrokenRunError, ConfigurationError
+from airflow_mltest.core.outcome import Case, Origin, Outcome, Suite
+from airflow_mltest.reports.store import Store
+
+
+def test_what_is_kept_is_read_back_with_its_digest(tmp_path, suite):
+    store = Store(tmp_path)
+    address = store.keep(suite("group.task", "passed"))
+    (kept,) = store.kept("d", "r")
+
+    assert address == kept.address == str(tmp_path / "d" / "r" / "group%2Etask@-1" / "1.json")
+    assert kept.suite == suite("group.task", "passed")
+    assert kept.digest.startswith("sha256:")
+    assert len(kept.digest) == 71
+
+
+def test_newest_try_of_every_task_and_map_index_is_read(tmp_path, suite):
+    store = Store(tmp_path)
+    for outcome, try_number in (("failed", 9), ("passed", 10)):
+        store.keep(suite("a", outcome, try_number=try_number))
+    store.keep(suite("b", "passed", map_index=0))
+    store.keep(suite("b", "failed", map_index=1))
+
+    outcomes = [(kept.suite.name, kept.suite.outcome.value) for kept in store.kept("d", "r")]
+    assert sorted(outcomes) == [("a", "passed"), ("b", "failed"), ("b", "passed")]
+
+
+def test_digest_changes_with_the_file(tmp_path, suite):
+    store = Store(tmp_path)
+    address = store.keep(suite("a", "failed"))
+    before = store.kept("d", "r")[0].digest
+    Path(address).write_text(Path(address).read_text().replace("failed", "passed"))
+
+    assert store.kept("d", "r")[0].digest != before
+
+
+@pytest.mark.parametrize("content", ["", "{", "[]", "null", '{"schema": "airflow-mltest/suite", "version": 1}', "\xff"])
+def test_file_that_cannot_be_read_is_a_broken_suite(tmp_path, suite, content):
+    store = Store(tmp_path)
+    address = Path(store.keep(suite("a.b", "passed", map_index=3)))
+    address.write_bytes(content.encode("latin-1"))
+    (kept,) = store.kept("d", "r")
+
+    assert kept.suite.outcome is Outcome.BROKEN
+    assert kept.suite.name == "a.b"
+    assert kept.suite.origin.map_index == 3
+    assert "unreadable" in kept.suite.incomplete
+
+
+def test_reports_and_what_is_half_written_are_not_taken_for_suites(tmp_path, suite):
+    store = Store(tmp_path)
+    address = Path(store.keep(suite("a", "passed")))
+    (address.parent / "2.json.abc.part").write_text("{")
+    store.write("d", "r", "the report", {"report.json": "{}"})
+
+    assert [kept.address for kept in store.kept("d", "r")] == [str(address)]
+    assert (tmp_path / "d" / "r" / "the%20report" / "report.json").read_text() == "{}"
+
+
+def test_run_that_kept_nothing_has_nothing(tmp_path):
+    assert Store(tmp_path).kept("d", "r") == []
+
+
+names = st.one_of(
+    st.text(max_size=20), st.sampled_from(["", ".", "..", "../..", "a/b", "a\\b", "%2E", "a@1", "~", "\x00"])
+)
+
+
+@given(st.lists(st.tuples(names, names, names), min_size=1, max_size=4, unique=True))
+def test_no_id_leads_out_of_the_root_and_no_two_meet(tmp_path_factory, ids):
+    root = tmp_path_factory.mktemp("store") / "root"
+    store = Store(root)
+    addresses = set()
+    for dag_id, run_id, task_id in ids:
+        origin = Origin(dag_id=dag_id, run_id=run_id, task_id=task_id)
+        case = Case(name="c", outcome=Outcome.PASSED)
+        addresses.add(store.keep(Suite(name="s", kind="code", cases=(case,), origin=origin)))
+
+    assert len(addresses) == len(ids)
+    for address in addresses:
+        assert Path(address).resolve().is_relative_to(root.resolve())
+        assert len(Path(address).relative_to(root).parts) == 4
+
+
+def test_root_that_cannot_be_written_is_named(tmp_path, suite):
+    (tmp_path / "file").write_text("in the way")
+
+    with pytest.raises(BrokenRunError, match=r"file.*report_root"):
+        Store(tmp_path / "file").keep(suite("a", "passed"))
+
+
+def test_suite_without_a_task_has_no_place(tmp_path, suite):
+    with pytest.raises(ConfigurationError, match="no origin"):
+        Store(tmp_path).keep(suite("a", origin=False))
+
+
+def test_many_writers_lose_nothing_and_no_reader_sees_half_a_file(tmp_path, suite):
+    store, stop, torn = Store(tmp_path), threading.Event(), []
+
+    def read():
+        while not stop.is_set():
+            torn.extend(kept for kept in store.kept("d", "r") if "unreadable" in kept.suite.incomplete)
+
+    def write(task):
+        for outcome in ("passed", "failed") * 20:
+            store.keep(suite(task, *[outcome] * 50))
+
+    reader = threading.Thread(target=read)
+    writers = [threading.Thread(target=write, args=(f"t{number}",)) for number in range(8)]
+    for thread in [reader, *writers]:
+        thread.start()
+    for thread in writers:
+        thread.join()
+    stop.set()
+    reader.join()
+
+    assert torn == []
+    assert len(store.kept("d", "r")) == 8
+    assert not list(tmp_path.rglob("*.part"))
+
+
+def test_airflows_object_storage_path_is_a_root_too(tmp_path, suite):
+    sdk = pytest.importorskip("airflow.sdk")
+    store = Store(sdk.ObjectStoragePath(f"file://{tmp_path}/reports"))
+    store.keep(suite("a", "failed"))
+    store.keep(suite("a", "passed"))
+    store.write("d", "r", "report", {"report.html": "ü"})
+    (kept,) = store.kept("d", "r")
+
+    assert kept.suite.passed
+    assert json.loads((tmp_path / "reports" / "d" / "r" / "a@-1" / "1.json").read_text())["outcome"] == "passed"
+    assert (tmp_path / "reports" / "d" / "r" / "report" / "report.html").read_text(encoding="utf-8") == "ü"
+    assert not list(tmp_path.rglob("*.part"))
