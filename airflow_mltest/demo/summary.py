@@ -36,10 +36,17 @@ def summarise(home: Path, model: str, acts: Sequence[tuple[str, Followed]]) -> i
                 print(f"    {suite.name:12} {_counted(suite)}")
         _print_figures(suites.get("model_tests"))
         _print_decision(suites.get("gate"), promoted=promoted)
-        print(f"    report       {store.folder('model_release', run.run_id) / 'release' / 'report.html'}\n")
+        print(f"    report       {_short(home / f'report-{number + 1}.html', store, run)}\n")
     champion = MlflowRegistry(f"sqlite:///{home}/mlflow.db").version_of(model, "champion")
     print(f"  {model}@champion is version {champion}. `make ui` shows both runs in Airflow.")
     return 0 if right else 1
+
+
+def _short(link: Path, store: Store, run: Followed) -> Path:
+    """Give the run's report a path that can be typed and pasted."""
+    link.unlink(missing_ok=True)
+    link.symlink_to(store.folder("model_release", run.run_id) / "release" / "report.html")
+    return link
 
 
 def _counted(suite: Suite) -> str:

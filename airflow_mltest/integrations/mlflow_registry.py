@@ -155,10 +155,11 @@ class MlflowRegistry:
                 yield MlflowClient(tracking_uri=self.tracking_uri, registry_uri=self.tracking_uri)
             except MlflowException as error:
                 where = f"MLflow at {_shown(self.tracking_uri)}"
+                said = _shown(error.message)
                 if error.error_code in {"RESOURCE_DOES_NOT_EXIST", "INVALID_PARAMETER_VALUE"}:
-                    msg = f"{where} has no {subject}: {error.message}"
+                    msg = f"{where} has no {subject}: {said}"
                     raise ConfigurationError(msg) from error
-                msg = f"{where} did not answer for {subject}: {error.error_code}: {error.message}"
+                msg = f"{where} did not answer for {subject}: {error.error_code}: {said}"
                 raise BrokenRunError(msg) from error
 
 
@@ -238,6 +239,6 @@ def _environment(values: Mapping[str, str]) -> Iterator[None]:
                 os.environ[key] = value
 
 
-def _shown(uri: str) -> str:
-    """Leave out the password that a URI may hold."""
-    return re.sub(r"//[^/@]*@", "//", uri)
+def _shown(text: str) -> str:
+    """Leave out the passwords of URIs."""
+    return re.sub(r"//[^/@\s]*@", "//", text)

@@ -38,7 +38,8 @@ def _margins(cells: np.ndarray) -> tuple[np.ndarray, np.ndarray, np.ndarray]:
 
 def _divide(over: np.ndarray, under: np.ndarray) -> np.ndarray:
     over, under = np.broadcast_arrays(np.asarray(over, dtype=float), np.asarray(under, dtype=float))
-    return np.divide(over, under, out=np.zeros(over.shape), where=under > 0)
+    ratio: np.ndarray = np.divide(over, under, out=np.zeros(over.shape), where=under > 0)
+    return ratio
 
 
 def _macro(over: np.ndarray, under: np.ndarray, cells: np.ndarray) -> np.ndarray:

@@ -1,0 +1,50 @@
+"""The README's examples are executed, or they are not there."""
+
+import re
+from pathlib import Path
+from types import SimpleNamespace
+
+import numpy as np
+
+from airflow_mltest.checks.ask import ask
+from airflow_mltest.core.recording import Recording
+
+ROOT = Path(__file__).parents[2]
+
+
+def blocks(file):
+    return re.findall(r"```python\n(.*?)```", (ROOT / file).read_text(encoding="utf-8"), re.DOTALL)
+
+
+def test_release_dag_parses_and_serializes():
+    from airflow.serialization.serialized_objects import DagSerialization
+
+    serialized = []
+    for _ in range(2):  # each parse anew, as Airflow does
+        names = {}
+        exec(compile(blocks("README.md")[0], "README.md", "exec"), names)  # noqa: S102  our own text
+        serialized.append(str(DagSerialization.serialize_dag(names["dag"])["tasks"]))
+
+    order = [task.task_id for task in names["dag"].topological_sort()]
+    assert order == ["unit", "data", "model", "report", "gate", "promote"]
+    assert serialized[0] == serialized[1]
+    assert " at 0x" not in serialized[0]
+
+
+def test_own_check_can_be_asked():
+    names = {}
+    exec(compile(blocks("README.md")[1], "README.md", "exec"), names)  # noqa: S102
+    recording = Recording("s", "model")
+    ask([names["NeverAlarmsAll"]()], SimpleNamespace(predictions=np.array([1, 1, 0, 0])), recording)
+
+    assert recording.suite().passed
+    assert recording.cases[0].detail == "50.0% of rows are alarms"
+
+
+def test_check_of_the_contributing_page_can_be_asked():
+    text = (ROOT / "CONTRIBUTING.md").read_text(encoding="utf-8")
+    code = "\n".join(line[7:] for line in text.splitlines() if line.startswith("       "))
+    names = {}
+    exec(compile(code, "CONTRIBUTING.md", "exec"), names)  # noqa: S102
+
+    assert names["Finite"]().run(SimpleNamespace(predictions=np.array([1.0, np.nan]))).outcome == "failed"

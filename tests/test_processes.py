@@ -1,0 +1,137 @@
+import os
+import signal
+import subprocess
+import sys
+import time
+from pathlib import Path
+
+import pytest
+
+from airflow_mltest.processes import KeptProcess
+
+
+@pytest.fixture
+def start(tmp_path):
+    """Start Python code as a kept process; whatever is left of it ends with the test."""
+    started = []
+
+    def start(code, *arguments):
+        with (tmp_path / "output").open("wb") as output:
+            argv = [sys.executable, "-c", code, *arguments]
+            started.append(KeptProcess(argv, cwd=str(tmp_path), env=dict(os.environ), output=output))
+        return started[-1]
+
+    yield start
+    for process in started:
+        process.stop()
+        process.close()
+
+
+def alive(word):
+    """Find the living processes that have *word* among their arguments."""
+    found = []
+    for path in Path("/proc").glob("[0-9]*"):
+        try:
+            words, state = (path / "cmdline").read_bytes(), (path / "stat").read_text().rpartition(")")[2].split()[0]
+        except OSError:
+            continue
+        if word.encode() in words.split(b"\0") and state != "Z":
+            found.append(int(path.name))
+    return found
+
+
+def wait_until(holds, seconds=10.0):
+    deadline_s = time.monotonic() + seconds
+    while not holds():
+        assert time.monotonic() < deadline_s, "it did not happen"
+        time.sleep(0.02)
+
+
+# A child in the same group, one in a session of its own, and a daemon that has forked twice.
+FAMILY = """
+import os, subprocess, sys, time
+word = sys.argv[1]
+subprocess.Popen(["sleep", word])
+subprocess.Popen(["sleep", word], start_new_session=True)
+if os.fork() == 0:
+    os.setsid()
+    if os.fork() == 0:
+        os.execvp("sleep", ["sleep", word])
+    os._exit(0)
+"""
+
+
+@pytest.mark.parametrize(
+    "code, status", [("raise SystemExit(7)", 7), ("import os; os.kill(os.getpid(), 11)", -11), ("", 0)]
+)
+def test_exit_code_is_the_commands(start, code, status):
+    process = start(code)
+    wait_until(lambda: process.poll() is not None)
+
+    assert process.close() == status
+
+
+def test_command_that_cannot_be_started_says_so(tmp_path):
+    with (tmp_path / "output").open("w+b") as output:
+        process = KeptProcess(["/no/such/command"], cwd="/", env={}, output=output)
+        wait_until(lambda: process.poll() is not None)
+        output.seek(0)
+
+        assert process.close() == 127
+        assert b"/no/such/command" in output.read()
+
+
+def test_what_the_command_leaves_behind_ends_with_it(start):
+    process = start(FAMILY, "1000001")
+    wait_until(lambda: process.poll() is not None)
+
+    assert process.close() == 0
+    assert alive("1000001") == []
+
+
+def test_stop_ends_the_whole_family_though_the_command_ignores_signals(start):
+    deaf = "import signal; signal.signal(2, signal.SIG_IGN); signal.signal(15, signal.SIG_IGN)\n"
+    process = start(deaf + FAMILY + "\ntime.sleep(100)", "1000002")
+    wait_until(lambda: len(alive("1000002")) >= 4)
+    start_s = time.monotonic()
+    process.stop()
+    process.close()
+
+    assert time.monotonic() - start_s < 4
+    assert alive("1000002") == []
+
+
+def test_command_may_clean_up_when_it_is_stopped(start, tmp_path):
+    process = start(
+        "import time, pathlib\npathlib.Path('up').touch()\n"
+        "try: time.sleep(100)\nexcept KeyboardInterrupt: pathlib.Path('cleaned').touch()"
+    )
+    wait_until((tmp_path / "up").exists)
+    process.stop()
+    process.close()
+
+    assert (tmp_path / "cleaned").exists()
+
+
+def test_nothing_outlives_a_task_that_is_killed_hard(tmp_path):
+    task = tmp_path / "task.py"
+    task.write_text(
+        "import os, sys, time\nfrom airflow_mltest.processes import KeptProcess\n"
+        f"argv = [sys.executable, '-c', {FAMILY + 'time.sleep(100)'!r}, '1000003']\n"
+        "process = KeptProcess(argv, cwd='/', env=dict(os.environ), output=open(os.devnull, 'wb'))\n"
+        "time.sleep(100)\n"
+    )
+    killed = subprocess.Popen([sys.executable, str(task)])
+    wait_until(lambda: len(alive("1000003")) >= 4)
+    killed.send_signal(signal.SIGKILL)
+    killed.wait()
+
+    wait_until(lambda: alive("1000003") == [], seconds=4)
+
+
+def test_stop_after_the_end_is_harmless(start):
+    process = start("")
+    wait_until(lambda: process.poll() is not None)
+    process.stop()
+
+    assert process.close() == process.close() == 0

@@ -1,0 +1,19 @@
+import os
+
+from airflow_mltest.settings import Settings, load_settings
+
+
+def test_defaults_are_those_that_airflow_documents(monkeypatch):
+    monkeypatch.delenv("AIRFLOW__MLTEST__REPORT_ROOT")
+
+    assert load_settings() == Settings(
+        report_root=os.path.join(os.environ["AIRFLOW_HOME"], "mltest", "reports"),  # noqa: PTH118
+        mlflow_conn_id="mlflow_default",
+    )
+
+
+def test_airflow_cfg_is_read(monkeypatch):
+    monkeypatch.setenv("AIRFLOW__MLTEST__REPORT_ROOT", "s3://aws@bucket/x")
+    monkeypatch.setenv("AIRFLOW__MLTEST__MLFLOW_CONN_ID", "mlflow_prod")
+
+    assert load_settings() == Settings(report_root="s3://aws@bucket/x", mlflow_conn_id="mlflow_prod")
