@@ -13,7 +13,7 @@ atexit.register(shutil.rmtree, _HOME, ignore_errors=True)
 os.environ.update(
     AIRFLOW_HOME=str(_HOME),
     AIRFLOW__CORE__LOAD_EXAMPLES="False",
-    AIRFLOW__CORE__DAGS_FOLDER=str(_HOME / "dags"),
+    AIRFLOW__CORE__DAGS_FOLDER=str(Path(__file__).parents[1] / "dags"),
     AIRFLOW__CORE__UNIT_TEST_MODE="False",
     AIRFLOW__MLTEST__REPORT_ROOT=str(_HOME / "reports"),
     AIRFLOW_CONN_MLFLOW_DEFAULT=f'{{"conn_type": "mlflow", "host": "sqlite:///{_HOME}/mlflow.db"}}',

@@ -57,6 +57,14 @@ class Candidate:
     now: datetime
     max_age: timedelta | None = None
 
+    def __post_init__(self) -> None:
+        if not (self.model and self.version and self.digest):
+            msg = f"nothing to judge: model {self.model!r}, version {self.version!r}, digest {self.digest!r}; name all."
+            raise ConfigurationError(msg)
+        if self.now.utcoffset() is None:
+            msg = f"the moment of judgement, {self.now}, has no time zone: pass `datetime.now(UTC)`."
+            raise ConfigurationError(msg)
+
 
 @dataclass(frozen=True, slots=True, kw_only=True)
 class Finding:
@@ -91,12 +99,10 @@ class SuitePassed:
     def judge(self, evidence: Sequence[Evidence], candidate: Candidate) -> Finding:
         """Look at the one piece of evidence of that name."""
         wanted = "passed, or inconclusive" if self.accept_inconclusive else "passed"
-        found, problem = _usable(self.suite, evidence, candidate)
-        if found is None or problem:
-            return Finding(criterion=f"suite {self.suite}", holds=False, seen=problem, wanted=wanted)
-        outcome = found.suite.outcome
-        holds = outcome is Outcome.PASSED or (self.accept_inconclusive and outcome is Outcome.INCONCLUSIVE)
-        return Finding(criterion=f"suite {self.suite}", holds=holds, seen=_told(found.suite), wanted=wanted)
+        suite, problem = _usable(self.suite, evidence, candidate)
+        answered = suite.passed or (self.accept_inconclusive and suite.outcome is Outcome.INCONCLUSIVE)
+        holds = answered and not problem
+        return Finding(criterion=f"suite {self.suite}", holds=holds, seen=problem or _told(suite), wanted=wanted)
 
 
 @dataclass(frozen=True, slots=True)
@@ -118,24 +124,22 @@ class MetricHolds:
 
     def __post_init__(self) -> None:
         bounds = [bound for bound in (self.minimum, self.maximum) if bound is not None]
-        if not bounds or any(math.isnan(bound) for bound in bounds):
-            msg = f"MetricHolds({self.suite!r}, {self.metric!r}) needs a minimum or a maximum that is a number."
+        if not bounds or not all(math.isfinite(bound) for bound in bounds):
+            msg = f"{self} asks for nothing: give a finite minimum, a finite maximum, or both."
             raise ConfigurationError(msg)
 
     def judge(self, evidence: Sequence[Evidence], candidate: Candidate) -> Finding:
         """Compare, where a number that is missing or NaN is within no bounds."""
         name = f"{self.suite}: {self.metric}"
         limits = (("at least", self.minimum), ("at most", self.maximum))
-        wanted = " and ".join(f"{word} {bound:g}" for word, bound in limits if bound is not None)
-        found, problem = _usable(self.suite, evidence, candidate)
-        if found is None or problem:
-            return Finding(criterion=name, holds=False, seen=problem, wanted=wanted)
-        value = metrics_of(found.suite).get(self.metric, math.nan)
+        wanted = " and ".join(f"{word} {bound}" for word, bound in limits if bound is not None)
+        suite, problem = _usable(self.suite, evidence, candidate)
+        value = metrics_of(suite).get(self.metric, math.nan)
         # Not `value < minimum`: NaN is below nothing, and would open the gate.
         above = self.minimum is None or value >= self.minimum
         below = self.maximum is None or value <= self.maximum
-        seen = "not measured" if math.isnan(value) else f"{value:.6g}"
-        return Finding(criterion=name, holds=above and below, seen=seen, wanted=wanted)
+        seen = problem or ("not measured" if math.isnan(value) else str(value))
+        return Finding(criterion=name, holds=above and below and not problem, seen=seen, wanted=wanted)
 
 
 @dataclass(frozen=True, slots=True, kw_only=True)
@@ -163,6 +167,12 @@ class Decision:
     evidence: Mapping[str, Mapping[str, str]] = field(default_factory=dict)
     decided_at: str = ""
 
+    def __post_init__(self) -> None:
+        # An edited "approved" is no approval.
+        if self.approved and not (self.findings and all(finding.holds is True for finding in self.findings)):
+            msg = f"the decision on {self.model} {self.version} says approved, its findings do not: run the gate again."
+            raise ConfigurationError(msg)
+
     @property
     def reasons(self) -> tuple[str, ...]:
         """Why not: each criterion that does not hold, with what it saw."""
@@ -178,9 +188,9 @@ class Decision:
         return asdict(self) | {"findings": [asdict(finding) for finding in self.findings]}
 
     @classmethod
-    def from_dict(cls, document: Mapping[str, Any]) -> Decision:
+    def from_dict(cls, document: Any) -> Decision:
         """
-        Read back what `to_dict` gave.
+        Read back what `to_dict` gave, and nothing else.
 
         Raises:
             ConfigurationError: It is not a decision.
@@ -188,13 +198,12 @@ class Decision:
         try:
             findings = tuple(Finding(**finding) for finding in document["findings"])
             decision = cls(**{**document, "findings": findings})
-        except (TypeError, KeyError) as error:
+            texts = (decision.model, decision.version, decision.digest, decision.decided_at)
+            if decision.to_dict() != document or not all(isinstance(text, str) for text in texts):
+                raise TypeError("a field is missing, or of another type")  # noqa: EM101, TRY003, TRY301  told below
+        except (AttributeError, KeyError, TypeError) as error:
             msg = f"this is not a decision of GateOperator, pass its output: {str(document)[:200]!r} ({error})"
             raise ConfigurationError(msg) from error
-        # An edited "approved" is no approval.
-        if decision.approved and not (findings and all(finding.holds is True for finding in findings)):
-            msg = f"the decision on {decision.model} {decision.version} says approved, its findings do not."
-            raise ConfigurationError(msg)
         return decision
 
 
@@ -202,62 +211,74 @@ def decide(criteria: Sequence[Criterion], evidence: Sequence[Evidence], candidat
     """
     Judge every criterion, and what no criterion may leave out.
 
-    That is: there is a criterion, and evidence; no suite that was run in the same DAG run has
-    failed or is broken, whether a criterion names it or not; and every suite that tested a model
-    tested this version with these artifacts.
+    That is: there is a criterion, and evidence; no two suites have one name; no suite has failed or
+    is broken, whether a criterion names it or not; every suite is whole and fresh; and every suite
+    that tested a model tested this version with these artifacts. What gates said is no evidence.
     """
-    findings = [_judge(criterion, evidence, candidate) for criterion in criteria]
-    if not criteria:
-        findings.append(Finding(criterion="criteria", holds=False, seen="none", wanted="at least one"))
-    named = {getattr(criterion, "suite", None) for criterion in criteria}
-    findings += [_other(piece, candidate) for piece in evidence if piece.suite.name not in named]
+    pieces = [piece for piece in evidence if piece.suite.kind != "gate"]
+    pieces.sort(key=lambda piece: (piece.suite.name, piece.digest, piece.address))
+    findings = [_judge(criterion, pieces, candidate) for criterion in criteria]
+    for name, there in (("criteria", criteria), ("evidence", pieces)):
+        if not there:
+            findings.append(Finding(criterion=name, holds=False, seen="none", wanted="at least one"))
+    # `SuitePassed` asks for more than `_not_against`; any other criterion may have asked for less.
+    strictly = {criterion.suite for criterion in criteria if type(criterion) is SuitePassed}
+    findings += [_not_against(piece, pieces, candidate) for piece in pieces if piece.suite.name not in strictly]
     return Decision(
         model=candidate.model,
         version=candidate.version,
         digest=candidate.digest,
         champion=candidate.champion,
-        approved=all(finding.holds is True for finding in findings),
+        approved=all(finding.holds for finding in findings),
         findings=tuple(findings),
-        evidence={piece.suite.name: {"address": piece.address, "digest": piece.digest} for piece in evidence},
+        evidence={piece.suite.name: {"address": piece.address, "digest": piece.digest} for piece in pieces},
         decided_at=candidate.now.isoformat(),
     )
 
 
 def _judge(criterion: Criterion, evidence: Sequence[Evidence], candidate: Candidate) -> Finding:
+    """Ask a criterion, which may be a user's; what it cannot say yes to does not hold."""
     try:
-        return criterion.judge(evidence, candidate)
-    except Exception as error:  # noqa: BLE001  a user's criterion; what cannot be judged does not hold
+        finding = criterion.judge(evidence, candidate)
+        # Not `bool(...)`: NaN is true. The rest becomes text, since the decision travels as JSON.
+        holds = bool(finding.holds == True)  # noqa: E712  numpy's True is another one
+        texts = {key: str(getattr(finding, key)) for key in ("criterion", "seen", "wanted")}
+    except Exception as error:  # noqa: BLE001  a user's code: whatever it raises is no yes
         seen = f"{type(error).__name__}: {error}"
         return Finding(criterion=type(criterion).__name__, holds=False, seen=seen, wanted="an answer")
+    return Finding(holds=holds, **texts)
 
 
-def _other(piece: Evidence, candidate: Candidate) -> Finding:
-    """Judge a suite that nobody asked for: it need not pass, but it may not speak against the version."""
-    wanted = "no failed or broken case, and about this version"
-    problem = _problem(piece.suite, candidate)
-    against = bool(piece.suite.failures or piece.suite.incomplete)
-    seen = problem or _told(piece.suite)
-    return Finding(criterion=f"suite {piece.suite.name}", holds=not problem and not against, seen=seen, wanted=wanted)
+def _not_against(piece: Evidence, evidence: Sequence[Evidence], candidate: Candidate) -> Finding:
+    """Judge a suite that need not have passed: it may not speak against the version."""
+    suite, wanted = piece.suite, "neither failed nor broken, and about this version"
+    _, problem = _usable(suite.name, evidence, candidate)
+    holds = not problem and suite.outcome not in {Outcome.FAILED, Outcome.BROKEN}
+    return Finding(criterion=f"suite {suite.name}", holds=holds, seen=problem or _told(suite), wanted=wanted)
 
 
-def _usable(name: str, evidence: Sequence[Evidence], candidate: Candidate) -> tuple[Evidence | None, str]:
-    found = [piece for piece in evidence if piece.suite.name == name]
+def _usable(name: str, evidence: Sequence[Evidence], candidate: Candidate) -> tuple[Suite, str]:
+    """Give the one suite of that name, and why it is no evidence; empty when it is."""
+    found = [piece.suite for piece in evidence if piece.suite.name == name]
     if not found:
-        return None, "missing"
+        return Suite(
+            name=name, kind="code"
+        ), f"missing; there is {', '.join(piece.suite.name for piece in evidence) or 'nothing'}"
     if len(found) > 1:
-        return None, f"{len(found)} suites have this name"
-    return found[0], _problem(found[0].suite, candidate)
+        return found[0], f"{len(found)} suites have this name: which of them counts?"
+    return found[0], _problem(found[0], candidate)
 
 
 def _problem(suite: Suite, candidate: Candidate) -> str:
     """Say why *suite* is no evidence for *candidate*; empty when it is."""
-    if not candidate.version:
-        return "there is no version to judge"
     if suite.incomplete:
         return f"incomplete: {suite.incomplete}"
-    if suite.started_at.tzinfo is None:
+    if suite.started_at.utcoffset() is None:
         return "its time has no time zone, so its age is unknown"
-    ended_at = suite.started_at + timedelta(seconds=suite.duration_s)
+    try:
+        ended_at = suite.started_at + timedelta(seconds=suite.duration_s)
+    except (OverflowError, ValueError):
+        return f"it took {suite.duration_s} s, so its age is unknown"
     if ended_at > candidate.now + _CLOCK_SKEW:
         return f"it ended in the future, at {ended_at.isoformat()}"
     if candidate.max_age is not None and candidate.now - ended_at > candidate.max_age:

@@ -9,10 +9,13 @@ from typing import TYPE_CHECKING
 from airflow_mltest.core.errors import PromotionRefusedError
 
 if TYPE_CHECKING:
+    from collections.abc import Mapping, Sequence
+
     from airflow_mltest.core.criteria import Decision
     from airflow_mltest.core.ports import Registry
 
 _NOBODY = "none"
+_STEPS_BACK = 100  # what a tag holds is bounded, and nobody goes back further
 
 
 @dataclass(frozen=True, slots=True, kw_only=True)
@@ -38,68 +41,52 @@ def promote(registry: Registry, decision: Decision, *, alias: str) -> Promotion:
     Point *alias* at the version that *decision* approved; safe to repeat, and to kill at any step.
 
     What is replaced, and why, is written on the version before the alias moves: whoever sees the
-    alias moved can also see how to move it back.
+    alias moved can also see how to move it back. A version that the alias already points at stays
+    where it is; a decision that was rolled back is spent.
 
     Raises:
-        PromotionRefusedError: The decision is a no; the version's artifacts are not those that were
-            judged; or the alias does not point where it did when the version was judged.
+        PromotionRefusedError: The decision is a no, or spent; the version's artifacts are not those
+            that were judged; or the alias does not point where it did when the version was judged.
     """
     model, version = decision.model, decision.version
     if not decision.approved:
         msg = f"{model} version {version} was not approved: {'; '.join(decision.reasons)}"
         raise PromotionRefusedError(msg)
-    digest = registry.digest(model, version)
-    if digest != decision.digest:
-        msg = (
-            f"{model} version {version} has other artifacts than those that were tested: {digest}, not "
-            f"{decision.digest}. Somebody has overwritten them: register a new version, and test it."
-        )
-        raise PromotionRefusedError(msg)
+    digest, tags = registry.digest(model, version), registry.tags(model, version)
     current = registry.version_of(model, alias)
-    if current == version and _replaced(registry, model, alias, version) is not None:
-        return Promotion(model=model, alias=alias, version=version, replaced=_before(registry, model, alias, version))
-    if current != decision.champion:
-        msg = (
-            f"{model}@{alias} points at {current or 'nothing'}, but version {version} was compared with "
-            f"{decision.champion or 'nothing'}: run its tests and the gate again."
-        )
-        raise PromotionRefusedError(msg)
-    replaced = current if current != version else None
-    registry.tag(
-        model,
-        version,
-        {
-            f"mltest.{alias}.replaced": replaced or _NOBODY,
-            f"mltest.{alias}.decision": decision.id,
-            f"mltest.{alias}.promoted_at": datetime.now(UTC).isoformat(),
-        },
-    )
+    if why_not := _why_not(decision, digest, tags, current, alias):
+        raise PromotionRefusedError(why_not)
+    if current == version:
+        return Promotion(model=model, alias=alias, version=version, replaced=next(iter(_history(tags, alias)), None))
+    why = {_key(alias, "decision"): decision.id, _key(alias, "promoted_at"): _now()}
+    history = [] if current is None else [current, *_history(registry.tags(model, current), alias)]
+    registry.tag(model, version, _tags_of(history, alias) | why)
     _move(registry, model, alias, version)
-    return Promotion(model=model, alias=alias, version=version, replaced=replaced)
+    return Promotion(model=model, alias=alias, version=version, replaced=current)
 
 
 def version_before(registry: Registry, *, model: str, alias: str) -> str:
     """
     Tell which version *alias* pointed at before it was moved to where it points now.
 
-    A version that was rolled back to keeps its own record of what it once replaced, so that
-    rolling back again goes one step further back.
+    Rolling back takes a step off the history, so rolling back again goes one step further back:
+    never forth, also where a version was promoted more than once.
 
     Raises:
         PromotionRefusedError: The alias points nowhere, or nothing is recorded before it.
     """
     current = registry.version_of(model, alias)
-    before = _before(registry, model, alias, current) if current else None
-    if before is None:
+    history = _history(registry.tags(model, current), alias) if current else ()
+    if not history:
         seen = f"at version {current}, and nothing before it is recorded" if current else "nowhere"
         msg = f"{model}@{alias} points {seen}: there is nothing to go back to; name a version with `to`."
         raise PromotionRefusedError(msg)
-    return before
+    return history[0]
 
 
 def roll_back(registry: Registry, *, model: str, alias: str, to: str) -> Promotion:
     """
-    Point *alias* back to the version *to*; safe to repeat.
+    Point *alias* back to the version *to*; safe to repeat, and to kill at any step.
 
     Raises:
         PromotionRefusedError: There is no such version.
@@ -111,9 +98,35 @@ def roll_back(registry: Registry, *, model: str, alias: str, to: str) -> Promoti
     if current == to:
         return Promotion(model=model, alias=alias, version=to, replaced=None)
     if current is not None:
-        registry.tag(model, current, {f"mltest.{alias}.rolled_back_at": datetime.now(UTC).isoformat()})
+        tags = registry.tags(model, current)
+        history = _history(tags, alias)
+        # A version that was never there takes the place, and the history, of the one that fails.
+        rest = history[history.index(to) + 1 :] if to in history else history
+        registry.tag(model, to, _tags_of(rest, alias))
+        spent = {_key(alias, "rolled_back"): tags.get(_key(alias, "decision"), _NOBODY)}
+        registry.tag(model, current, spent | {_key(alias, "rolled_back_at"): _now()})
     _move(registry, model, alias, to)
     return Promotion(model=model, alias=alias, version=to, replaced=current)
+
+
+def _why_not(decision: Decision, digest: str, tags: Mapping[str, str], current: str | None, alias: str) -> str:
+    """Say why an approved decision does not hold, or no longer; empty when it does."""
+    model, version = decision.model, decision.version
+    if digest != decision.digest:
+        return (
+            f"{model} version {version} has other artifacts than those that were tested: {digest}, not "
+            f"{decision.digest}. Somebody has overwritten them: register a new version, and test it."
+        )
+    if current == version:
+        return ""
+    if tags.get(_key(alias, "rolled_back")) == decision.id:
+        return f"{model}@{alias} was rolled back from version {version} since: run its tests and the gate again."
+    if current != decision.champion:
+        return (
+            f"{model}@{alias} points at {current or 'nothing'}, but version {version} was compared with "
+            f"{decision.champion or 'nothing'}: run its tests and the gate again."
+        )
+    return ""
 
 
 def _move(registry: Registry, model: str, alias: str, version: str) -> None:
@@ -121,14 +134,26 @@ def _move(registry: Registry, model: str, alias: str, version: str) -> None:
     now_at = registry.version_of(model, alias)
     if now_at != version:
         # The registry has no compare-and-set: the last writer wins, and the loser can only notice.
-        msg = f"{model}@{alias} was moved to version {now_at} by somebody else while it was moved to {version}."
+        msg = (
+            f"{model}@{alias} was moved to {version}, and somebody else has moved it to {now_at or 'nowhere'} "
+            "meanwhile: see who else moves it, and run the gate again."
+        )
         raise PromotionRefusedError(msg)
 
 
-def _replaced(registry: Registry, model: str, alias: str, version: str) -> str | None:
-    return registry.tags(model, version).get(f"mltest.{alias}.replaced")
+def _key(alias: str, what: str) -> str:
+    return f"mltest.{alias}.{what}"
 
 
-def _before(registry: Registry, model: str, alias: str, version: str) -> str | None:
-    replaced = _replaced(registry, model, alias, version)
-    return None if replaced in {None, _NOBODY} else replaced
+def _tags_of(history: Sequence[str], alias: str) -> dict[str, str]:
+    """Write down what the alias pointed at before, newest first; and the newest alone, for people."""
+    replaced = history[0] if history else _NOBODY
+    return {_key(alias, "replaced"): replaced, _key(alias, "history"): " ".join(history[:_STEPS_BACK])}
+
+
+def _history(tags: Mapping[str, str], alias: str) -> list[str]:
+    return tags.get(_key(alias, "history"), "").split()
+
+
+def _now() -> str:
+    return datetime.now(UTC).isoformat()

@@ -6,7 +6,10 @@ import hashlib
 import logging
 import os
 import re
+import shutil
 import tempfile
+import threading
+import weakref
 from contextlib import contextmanager
 from dataclasses import dataclass
 from pathlib import Path
@@ -21,13 +24,15 @@ if TYPE_CHECKING:
     import numpy as np
 
 _REGISTERED = re.compile(r"models:/(?P<name>[^/@]+)(?:@(?P<alias>[^/@]+)|/(?P<version>[^/@]+))")
-# Two tries: MLflow's own seven take four minutes to say that a server is down.
-_ENVIRONMENT = {
-    "MLFLOW_HTTP_REQUEST_MAX_RETRIES": "2",
-    "MLFLOW_HTTP_REQUEST_TIMEOUT": "30",
-    "MLFLOW_DISABLE_TELEMETRY": "true",
-    "MLFLOW_ENABLE_ARTIFACTS_PROGRESS_BAR": "false",
-}
+_QUIET = {"MLFLOW_DISABLE_TELEMETRY": "true", "MLFLOW_ENABLE_ARTIFACTS_PROGRESS_BAR": "false"}
+# Two tries: with MLflow's own eight it takes four minutes to learn that a server is down.
+_PATIENCE = {"MLFLOW_HTTP_REQUEST_MAX_RETRIES": "1", "MLFLOW_HTTP_REQUEST_TIMEOUT": "6"}
+# A file may lie in a slow place behind a server that has just answered.
+_PATIENCE_WITH_FILES = {"MLFLOW_HTTP_REQUEST_MAX_RETRIES": "2", "MLFLOW_HTTP_REQUEST_TIMEOUT": "60"}
+_NO_SUCH = {"RESOURCE_DOES_NOT_EXIST", "INVALID_PARAMETER_VALUE"}
+_NOT_ALLOWED = {"UNAUTHENTICATED", "PERMISSION_DENIED"}
+# Variables are the process's: a second thread's would send one registry's password to another.
+_ALONE = threading.RLock()
 
 
 class MlflowRegistry:
@@ -76,7 +81,7 @@ class MlflowRegistry:
 
     def digest(self, model: str, version: str) -> str:
         """Hash the version's artifacts: `sha256:` and 64 hex digits, the same wherever they lie."""
-        self.tags(model, version)
+        self.tags(model, version)  # says at once that there is no such version, or no server
         with tempfile.TemporaryDirectory(prefix="mltest-model-") as folder:
             return digest_of(self._download(f"models:/{model}/{version}", folder))
 
@@ -118,16 +123,16 @@ class MlflowRegistry:
             BrokenRunError: MLflow cannot be reached.
         """
         pinned, name, version = self.resolve(uri)
-        with tempfile.TemporaryDirectory(prefix="mltest-model-", ignore_cleanup_errors=True) as folder:
+        folder = tempfile.mkdtemp(prefix="mltest-model-")
+        try:
             local = self._download(pinned, folder)
             digest = digest_of(local)
-            with extra("model", provides="mlflow"), _environment(_ENVIRONMENT):
-                import mlflow.pyfunc
-            try:
-                model = mlflow.pyfunc.load_model(str(local))
-            except Exception as error:
-                msg = f"model {pinned!r} cannot be loaded: {type(error).__name__}: {error}"
-                raise ConfigurationError(msg) from error
+            model = _unpacked(local, pinned)
+        except BaseException:
+            shutil.rmtree(folder, ignore_errors=True)
+            raise
+        # Not before: a model may read its files when it predicts.
+        weakref.finalize(model, shutil.rmtree, folder, ignore_errors=True)
         return MlflowModel(uri=pinned, name=name, version=version, digest=digest, pyfunc=model)
 
     def load_baseline(self, uri: str) -> MlflowModel | None:
@@ -138,28 +143,40 @@ class MlflowRegistry:
         return self.load(uri)
 
     def _download(self, uri: str, folder: str) -> Path:
-        with self._client(repr(uri)):
+        with self._client(repr(uri), _PATIENCE_WITH_FILES):
             from mlflow.artifacts import download_artifacts
 
-            return Path(download_artifacts(uri, dst_path=folder, tracking_uri=self.tracking_uri))
+            local = Path(download_artifacts(uri, dst_path=folder, tracking_uri=self.tracking_uri))
+        # MLflow takes a folder that is not there for an empty one; any two of them have one digest.
+        if not any(path.is_file() for path in local.rglob("*")):
+            msg = f"model {uri!r} has no files: were its artifacts deleted? Register it again."
+            raise ConfigurationError(msg)
+        return local
 
     @contextmanager
-    def _client(self, subject: str) -> Iterator[Any]:
+    def _client(self, subject: str, patience: Mapping[str, str] = _PATIENCE) -> Iterator[Any]:
         """Give a client, and turn what MLflow raises into what it means for *subject*."""
-        with _environment({**_ENVIRONMENT, **self._credentials, "MLFLOW_TRACKING_URI": self.tracking_uri}):
-            with extra("model", provides="mlflow"):
-                from mlflow import MlflowClient
-                from mlflow.exceptions import MlflowException
-            logging.getLogger("mlflow").setLevel(logging.WARNING)
+        chosen = {key: value for key, value in {**_QUIET, **patience}.items() if key not in os.environ}
+        with _environment({**chosen, **self._credentials}), _addressed(self.tracking_uri):
+            from mlflow import MlflowClient
+            from mlflow.exceptions import MlflowException
+
+            where = f"MLflow at {_shown(self.tracking_uri)}"
             try:
                 yield MlflowClient(tracking_uri=self.tracking_uri, registry_uri=self.tracking_uri)
             except MlflowException as error:
-                where = f"MLflow at {_shown(self.tracking_uri)}"
                 said = _shown(error.message)
-                if error.error_code in {"RESOURCE_DOES_NOT_EXIST", "INVALID_PARAMETER_VALUE"}:
-                    msg = f"{where} has no {subject}: {said}"
+                if error.error_code in _NO_SUCH:
+                    msg = f"{where} has no {subject}, or cannot do this with it: {said}"
+                    raise ConfigurationError(msg) from error
+                if error.error_code in _NOT_ALLOWED:
+                    msg = f"{where} does not let this user at {subject}, check the connection's credentials: {said}"
                     raise ConfigurationError(msg) from error
                 msg = f"{where} did not answer for {subject}: {error.error_code}: {said}"
+                raise BrokenRunError(msg) from error
+            except Exception as error:
+                # What its database driver, HTTP client or file system raises.
+                msg = f"{where} did not answer for {subject}: {type(error).__name__}: {_shown(str(error))}"
                 raise BrokenRunError(msg) from error
 
 
@@ -202,11 +219,13 @@ class MlflowModel:
         """Give probabilities of the model behind pyfunc, shape (n, classes); None if it has none."""
         import numpy as np
 
-        raw_model = getattr(self.pyfunc, "get_raw_model", None)
-        probabilities = getattr(raw_model() if raw_model else None, "predict_proba", None)
-        if probabilities is None:
+        try:
+            behind = self.pyfunc.get_raw_model()
+        except NotImplementedError:  # the flavour hides it
             return None
-        return np.asarray(probabilities(rows[list(self.inputs)] if self.inputs else rows))
+        if not hasattr(behind, "predict_proba"):
+            return None
+        return np.asarray(behind.predict_proba(rows[list(self.inputs)] if self.inputs else rows))
 
 
 def digest_of(folder: Path) -> str:
@@ -217,28 +236,64 @@ def digest_of(folder: Path) -> str:
         `sha256:` and 64 hex digits; without `registered_model_meta`, which a download adds.
     """
     whole = hashlib.sha256()
-    for path in sorted(path for path in folder.rglob("*") if path.is_file() and path.name != "registered_model_meta"):
+    added = folder / "registered_model_meta"
+    for path in sorted(path for path in folder.rglob("*") if path.is_file() and path != added):
         with path.open("rb") as file:
             content = hashlib.file_digest(file, "sha256").hexdigest()
         whole.update(f"{path.relative_to(folder).as_posix()}\0{content}\n".encode())
     return f"sha256:{whole.hexdigest()}"
 
 
+def _unpacked(local: Path, uri: str) -> Any:
+    """Let MLflow make a model of its files."""
+    with _environment({key: value for key, value in _QUIET.items() if key not in os.environ}):
+        import mlflow.pyfunc
+
+    try:
+        return mlflow.pyfunc.load_model(str(local))
+    except Exception as error:
+        msg = f"model {uri!r} cannot be loaded: {type(error).__name__}: {error}"
+        raise ConfigurationError(msg) from error
+
+
 @contextmanager
 def _environment(values: Mapping[str, str]) -> Iterator[None]:
     """Set variables for the body: MLflow reads some of its settings nowhere else."""
-    before = {key: os.environ.get(key) for key in values}
-    os.environ.update(values)
+    with _ALONE:
+        before = {key: os.environ.get(key) for key in values}
+        os.environ.update(values)
+        try:
+            yield
+        finally:
+            for key, value in before.items():
+                if value is None:
+                    os.environ.pop(key, None)
+                else:
+                    os.environ[key] = value
+
+
+@contextmanager
+def _addressed(uri: str) -> Iterator[None]:
+    """
+    Let all of MLflow speak to *uri* in the body, and to whom it spoke before after it.
+
+    A download asks MLflow's own idea of where it is, whatever it is told; `set_tracking_uri` would
+    leave that idea changed.
+    """
+    with extra("model", provides="mlflow"):
+        import mlflow
+        from mlflow.tracking._model_registry import utils as registry
+        from mlflow.tracking._tracking_service import utils as tracking
+    logging.getLogger(mlflow.__name__).setLevel(logging.WARNING)
+    before = tracking._tracking_uri, registry._registry_uri  # noqa: SLF001  they have no public reset
+    tracking._tracking_uri = registry._registry_uri = uri  # noqa: SLF001
     try:
-        yield
+        with _environment({"MLFLOW_TRACKING_URI": uri, "MLFLOW_REGISTRY_URI": uri}):
+            yield
     finally:
-        for key, value in before.items():
-            if value is None:
-                os.environ.pop(key, None)
-            else:
-                os.environ[key] = value
+        tracking._tracking_uri, registry._registry_uri = before  # noqa: SLF001
 
 
 def _shown(text: str) -> str:
-    """Leave out the passwords of URIs."""
+    """Leave out the passwords of the URIs in a text."""
     return re.sub(r"//[^/@\s]*@", "//", text)

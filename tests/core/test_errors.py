@@ -1,19 +1,38 @@
-import inspect
 import re
 
 from airflow_mltest.core import errors
+from airflow_mltest.core.errors import ConfigurationError, MissingExtraError, MltestError
 
 
-def test_tree_in_the_docstring_is_the_tree_of_classes():
-    drawn, path = {}, []
+def drawn():
+    """Read the tree in the module's docstring: each class's name, and its parent's."""
+    parents, path = {}, []
     for line in errors.__doc__.splitlines():
-        match = re.match(r"(?P<indent>[|` -]*)(?P<name>\w+Error)\b", line)
-        if match:
-            depth = len(match["indent"]) // 4
-            path[depth:] = [match["name"]]
-            drawn[match["name"]] = path[depth - 1] if depth else None
-    classes = {name: cls for name, cls in vars(errors).items() if inspect.isclass(cls)}
+        found = re.match(r"^([|` -]*)(\w+Error)\b", line)
+        if found:
+            depth = len(found[1]) // 4
+            path = [*path[:depth], found[2]]
+            parents[found[2]] = path[-2] if depth else None
+    return parents
 
-    assert drawn.keys() == classes.keys()
-    for name, parent in drawn.items():
-        assert parent is None or classes[parent] in classes[name].__bases__
+
+def defined():
+    classes = {name: value for name, value in vars(errors).items() if isinstance(value, type)}
+    return {name: value.__bases__[0].__name__ if value is not MltestError else None for name, value in classes.items()}
+
+
+def test_tree_that_is_drawn_is_the_tree_that_is_defined():
+    assert drawn() == defined()
+    assert len(drawn()) == 7
+
+
+def test_each_error_says_when_it_is_raised():
+    assert all(vars(errors)[name].__doc__ for name in defined())
+
+
+def test_missing_extra_is_also_an_import_error():
+    missing = MissingExtraError("mlflow is not installed", name="mlflow")
+
+    assert isinstance(missing, ImportError)
+    assert isinstance(missing, ConfigurationError)
+    assert missing.name == "mlflow"

@@ -1,39 +1,82 @@
-from airflow_mltest.core.metrics import metrics_of
-from airflow_mltest.core.outcome import Case, Measurement, Outcome, Suite
+from datetime import UTC, datetime, timedelta
+
+from airflow_mltest.core.outcome import Case, Origin, Outcome
 from airflow_mltest.core.recording import Recording
 
-CASE = Case(name="a", outcome=Outcome.PASSED)
+ORIGIN = Origin(dag_id="d", run_id="r", task_id="t")
 
 
-def test_listener_hears_of_each_case_when_it_is_there_already():
-    heard = []
-    recording = Recording("s", "code", on_case=lambda seen, case: heard.append((len(seen.cases), case)))
-    recording.add(CASE)
-
-    assert heard == [(1, CASE)]
+def case(name="case"):
+    return Case(name=name, outcome=Outcome.PASSED)
 
 
-def test_suite_can_be_asked_for_at_any_time():
-    recording = Recording("s", "model")
-    recording.about(model="churn", version=None)
-    recording.under(seed=3)
-    before = recording.suite(incomplete="still running")
-    recording.add(CASE)
-    after = recording.suite()
+def test_suite_holds_the_cases_in_the_order_in_which_they_ended():
+    recording = Recording("unit", "code", origin=ORIGIN)
+    recording.add(case("b"))
+    recording.add(case("a"))
+    suite = recording.suite()
 
-    assert before.cases == ()
-    assert before.incomplete == "still running"
-    assert after.cases == (CASE,)
-    assert after.subject == {"model": "churn"}
-    assert after.environment == {"seed": 3}
-    assert after.duration_s >= before.duration_s >= 0
+    assert (suite.name, suite.kind, suite.origin, suite.incomplete) == ("unit", "code", ORIGIN, "")
+    assert [case.name for case in suite.cases] == ["b", "a"]
+    assert suite.passed
 
 
-def test_metrics_leave_out_what_is_no_number_and_tell_namesakes_apart():
-    def measured(case, **values):
-        measurements = tuple(Measurement(name=name, value=value) for name, value in values.items())
-        return Case(name=case, outcome=Outcome.PASSED, measurements=measurements)
+def test_suite_can_be_asked_for_at_any_time_and_is_not_changed_by_what_follows():
+    recording = Recording("unit", "code")
+    recording.about(model="churn")
+    recording.under(seed=0)
+    recording.add(case())
+    so_far = recording.suite(incomplete="killed")
+    recording.about(model="other")
+    recording.under(seed=1)
+    recording.add(case("later"))
 
-    cases = (measured("one", auc=0.7, f1=float("nan"), loss=float("inf")), measured("two", auc=0.6))
+    assert [case.name for case in so_far.cases] == ["case"]
+    assert (so_far.subject, so_far.environment, so_far.incomplete) == ({"model": "churn"}, {"seed": 0}, "killed")
+    assert len(recording.suite().cases) == 2
 
-    assert metrics_of(Suite(name="s", kind="model", cases=cases)) == {"auc": 0.7, "two.auc": 0.6}
+
+def test_each_case_is_told_as_it_ends_with_all_that_came_before():
+    told = []
+    recording = Recording(
+        "unit", "code", on_case=lambda recording, case: told.append((len(recording.cases), case.name))
+    )
+    recording.add(case("a"))
+    recording.add(case("b"))
+
+    assert told == [(1, "a"), (2, "b")]
+
+
+def test_number_of_cases_is_unknown_until_it_is_said():
+    recording = Recording("unit", "code")
+
+    assert recording.total is None
+    recording.expect(3)
+    assert recording.total == 3
+
+
+def test_what_is_not_known_of_the_subject_is_absent_and_forgets_nothing():
+    recording = Recording("model", "model")
+    recording.about(model="churn", version="3", model_digest="")
+    recording.about(version=None, commit="abc")
+
+    assert recording.suite().subject == {"model": "churn", "version": "3", "commit": "abc"}
+
+
+def test_conditions_add_up():
+    recording = Recording("model", "model")
+    recording.under(seed=0)
+    recording.under(threads=1)
+
+    assert recording.suite().environment == {"seed": 0, "threads": 1}
+
+
+def test_suite_says_when_it_began_and_how_long_it_took():
+    before = datetime.now(UTC)
+    recording = Recording("unit", "code")
+    first, second = recording.suite(), recording.suite()
+
+    assert before <= first.started_at <= datetime.now(UTC)
+    assert second.started_at == first.started_at
+    assert 0 <= first.duration_s <= second.duration_s
+    assert first.started_at + timedelta(seconds=second.duration_s) <= datetime.now(UTC) + timedelta(seconds=1)

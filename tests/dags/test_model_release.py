@@ -23,7 +23,6 @@ def release(tmp_path_factory):
     folder = tmp_path_factory.mktemp("release")
     environment = pytest.MonkeyPatch()
     uri = f"sqlite:///{folder}/mlflow.db"
-    environment.setenv("AIRFLOW__CORE__DAGS_FOLDER", str(DAGS))
     environment.setenv("AIRFLOW__MLTEST__REPORT_ROOT", str(folder / "reports"))
     environment.setenv("AIRFLOW_CONN_MLFLOW_DEFAULT", json.dumps({"conn_type": "mlflow", "host": uri}))
     environment.setenv("PATH", f"{Path(sys.executable).parent}{os.pathsep}{os.environ['PATH']}")

@@ -1,169 +1,462 @@
+import json
 import os
+import runpy
+import shutil
+import socket
+import subprocess
+import sys
+import tempfile
+import threading
 import time
+from contextlib import contextmanager
+from http.server import BaseHTTPRequestHandler, ThreadingHTTPServer
+from pathlib import Path
 from types import SimpleNamespace
 
+import mlflow
 import numpy as np
 import pandas as pd
 import pytest
+from mlflow.models import infer_signature
+from sklearn.linear_model import LinearRegression, LogisticRegression
 
 from airflow_mltest.core.errors import BrokenRunError, ConfigurationError
 from airflow_mltest.integrations.mlflow_registry import MlflowRegistry, digest_of
 
-ROWS = pd.DataFrame({"a": [0.0, 1.0, 2.0, 3.0], "b": [1.0, 0.0, 1.0, 0.0]})
+MemoryRegistry = runpy.run_path(str(Path(__file__).parents[1] / "registries.py"))["MemoryRegistry"]
+
+READS_A_FILE_WHEN_IT_PREDICTS = """
+import mlflow
+from pathlib import Path
+
+
+class Model(mlflow.pyfunc.PythonModel):
+    def predict(self, context, model_input, params=None):
+        return [int(Path(context.artifacts["answer"]).read_text())] * len(model_input)
+
+
+mlflow.models.set_model(Model())
+"""
 
 
 @pytest.fixture(scope="module")
-def store(tmp_path_factory):
-    """A real store with two versions of `m`, and a model that is registered nowhere."""
-    import mlflow
-    from mlflow.models import infer_signature
-    from sklearn.linear_model import LinearRegression, LogisticRegression
-
-    folder = tmp_path_factory.mktemp("mlflow")
+def logged(tmp_path_factory):
+    """A real store: `churn` has three versions, the third without a signature; `late` reads a file to predict."""
+    folder = tmp_path_factory.mktemp("logged")
+    rows = pd.DataFrame({"calls": np.arange(20.0), "months": np.arange(20.0)[::-1]})
+    late = rows["calls"] > 9
+    signature = infer_signature(rows, late.astype(int))
+    models = [LogisticRegression(C=strength).fit(rows, late.astype(int)) for strength in (1.0, 0.1, 0.01)]
+    (folder / "answer.txt").write_text("7")
+    (folder / "late.py").write_text(READS_A_FILE_WHEN_IT_PREDICTS)
     uri = f"sqlite:///{folder}/mlflow.db"
+    common = {"name": "model", "pip_requirements": ["scikit-learn"]}
     mlflow.set_tracking_uri(uri)
     try:
-        mlflow.create_experiment("e", artifact_location=str(folder / "artifacts"))
-        mlflow.set_experiment("e")
-        signature = infer_signature(ROWS, np.array([0, 1, 0, 1]))
-        uris = []
-        for model in (LogisticRegression().fit(ROWS, [0, 0, 1, 1]), LinearRegression().fit(ROWS, [0, 1, 2, 3])):
-            with mlflow.start_run():
-                logged = mlflow.sklearn.log_model(
-                    model,
-                    name="model",
-                    signature=signature if not uris else None,
-                    pip_requirements=["scikit-learn"],
-                    registered_model_name="m",
-                )
-                uris.append(logged.model_uri)
+        mlflow.create_experiment("churn", artifact_location=str(folder / "artifacts"))
+        mlflow.set_experiment("churn")
+        for model, signed in zip(models, (signature, signature, None), strict=True):
+            with mlflow.start_run() as run:
+                info = mlflow.sklearn.log_model(model, signature=signed, registered_model_name="churn", **common)
+        with mlflow.start_run():
+            mlflow.pyfunc.log_model(
+                python_model=str(folder / "late.py"),
+                artifacts={"answer": str(folder / "answer.txt")},
+                registered_model_name="late",
+                **common,
+            )
     finally:
         mlflow.set_tracking_uri(None)
-    return SimpleNamespace(uri=uri, uris=uris, folder=folder)
+    return SimpleNamespace(
+        uri=uri, rows=rows, models=models, run=run.info.run_id, model_id=info.model_id, folder=folder
+    )
 
 
 @pytest.fixture
-def registry(store):
-    return MlflowRegistry(store.uri)
+def store(logged, tmp_path, monkeypatch):
+    """The registry for one test; the worker's own settings lead elsewhere."""
+    database = tmp_path / "mlflow.db"
+    shutil.copy(logged.uri.removeprefix("sqlite:///"), database)
+    monkeypatch.setenv("MLFLOW_TRACKING_URI", f"sqlite:///{tmp_path}/another.db")
+    monkeypatch.setenv("MLFLOW_REGISTRY_URI", f"sqlite:///{tmp_path}/another.db")
+    return MlflowRegistry(f"sqlite:///{database}")
 
 
-def test_versions_are_strings_newest_first(registry):
-    assert registry.versions("m") == ["2", "1"]
-    assert registry.versions("nobody") == []
-    assert registry.versions("it's") == []
+# What every registry keeps to, the real one and the one that the core is tested with.
+
+
+@pytest.fixture(params=["memory", "mlflow"])
+def registry(request):
+    if request.param == "mlflow":
+        return request.getfixturevalue("store")
+    registry = MemoryRegistry()
+    for artifacts in (b"1", b"2", b"3"):
+        registry.register("churn", artifacts)
+    return registry
 
 
 def test_alias_points_where_it_was_last_pointed(registry):
-    assert registry.version_of("m", "champion") is None
-    registry.point("m", "champion", "1")
-    registry.point("m", "champion", "2")
+    assert registry.version_of("churn", "champion") is None
+    registry.point("churn", "champion", "1")
+    registry.point("churn", "champion", "2")
+    registry.point("churn", "shadow", "3")
 
-    assert registry.version_of("m", "champion") == "2"
-
-
-def test_tags_are_added_to_those_that_are_there(registry):
-    registry.tag("m", "1", {"x": "1"})
-    registry.tag("m", "1", {"y": "2"})
-
-    assert registry.tags("m", "1") == {"x": "1", "y": "2"}
+    assert registry.version_of("churn", "champion") == "2"
+    assert registry.version_of("churn", "shadow") == "3"
 
 
-def test_digest_is_the_same_each_time_and_another_for_another_version(registry):
-    assert registry.digest("m", "1") == registry.digest("m", "1") == registry.load("models:/m/1").digest
-    assert registry.digest("m", "1") != registry.digest("m", "2")
+def test_versions_are_strings_and_the_newest_comes_first(registry):
+    assert registry.versions("churn") == ["3", "2", "1"]
+    assert registry.versions("chur") == registry.versions("it's") == []
 
 
-def test_digest_changes_with_any_file_and_not_with_where_it_lies(tmp_path):
-    for name in ("one", "two"):
-        (tmp_path / name / "sub").mkdir(parents=True)
-        (tmp_path / name / "sub" / "model.pkl").write_bytes(b"same")
-        (tmp_path / name / "registered_model_meta").write_text(name)
-    before = digest_of(tmp_path / "one")
+def test_digest_tells_versions_apart_and_stays_the_same(registry):
+    digests = [registry.digest("churn", version) for version in ("1", "2", "1")]
 
-    assert before == digest_of(tmp_path / "two")
-    (tmp_path / "two" / "sub" / "model.pkl").write_bytes(b"other")
-    assert before != digest_of(tmp_path / "two")
+    assert digests[0] == digests[2] != digests[1]
+    assert all(digest.startswith("sha256:") and len(digest) == 71 for digest in digests)
+
+
+def test_tags_are_added_and_overwritten_one_by_one(registry):
+    registry.tag("churn", "1", {"mltest.champion.replaced": "none", "note": ""})
+    registry.tag("churn", "1", {"mltest.champion.replaced": "2"})
+
+    assert registry.tags("churn", "1") == {"mltest.champion.replaced": "2", "note": ""}
+    assert registry.tags("churn", "2") == {}
 
 
 @pytest.mark.parametrize(
     "ask",
     [
-        lambda r: r.version_of("nobody", "champion"),
-        lambda r: r.tags("m", "9"),
-        lambda r: r.digest("m", "9"),
-        lambda r: r.digest("nobody", "1"),
-        lambda r: r.point("m", "champion", "9"),
-        lambda r: r.resolve("models:/m/9"),
-        lambda r: r.resolve("models:/m@nobody"),
-        lambda r: r.resolve("models:/nobody/latest"),
+        lambda registry: registry.version_of("unknown", "champion"),
+        lambda registry: registry.digest("unknown", "1"),
+        lambda registry: registry.digest("churn", "99"),
+        lambda registry: registry.digest("churn", "x"),
+        lambda registry: registry.tags("churn", "99"),
+        lambda registry: registry.tag("churn", "99", {"a": "b"}),
+        lambda registry: registry.point("churn", "champion", "99"),
+        lambda registry: registry.point("unknown", "champion", "1"),
     ],
 )
-def test_what_is_not_there_is_a_configuration_error(registry, ask):
-    with pytest.raises(ConfigurationError, match=r"nobody|9|'m'"):
+def test_what_does_not_exist_is_named(registry, ask):
+    with pytest.raises(ConfigurationError, match=r"unknown|99|'x'"):
         ask(registry)
 
 
-def test_uri_is_pinned_to_one_version(registry, store):
-    registry.point("m", "candidate", "1")
-
-    assert registry.resolve("models:/m@candidate") == ("models:/m/1", "m", "1")
-    assert registry.resolve("models:/m/latest") == ("models:/m/2", "m", "2")
-    assert registry.resolve(store.uris[0]) == (store.uris[0], "", "")
-    assert registry.resolve("/some/folder") == ("/some/folder", "", "")
+# What only MLflow does.
 
 
-def test_classifier_answers_with_labels_and_probabilities_through_its_signature(registry):
-    model = registry.load("models:/m/1")
+def test_digest_notices_artifacts_that_were_overwritten_after_registration(logged, store, tmp_path):
+    artifacts = logged.folder / "artifacts" / "models" / logged.model_id / "artifacts"
+    before, content = store.digest("churn", "3"), (artifacts / "MLmodel").read_bytes()
+    try:
+        (artifacts / "MLmodel").write_bytes(content + b"\n")
+        assert store.digest("churn", "3") != before
+    finally:
+        (artifacts / "MLmodel").write_bytes(content)
 
-    assert (model.name, model.version, model.uri) == ("m", "1", "models:/m/1")
-    assert list(model.inputs) == ["a", "b"]
-    assert model.predict(ROWS).tolist() == [0, 0, 1, 1]
-    assert model.scores(ROWS[["b", "a"]].assign(c=1)).shape == (4, 2)
-    with pytest.raises(Exception, match="missing inputs"):
-        model.predict(ROWS[["a"]])
+    assert store.digest("churn", "3") == before
+    assert list(tmp_path.glob("another.db")) == []
 
 
-def test_regression_has_no_probabilities_and_a_model_may_have_no_signature(registry):
-    model = registry.load("models:/m/2")
+def files(folder, **contents):
+    for name, content in contents.items():
+        path = folder / name.replace("__", "/")
+        path.parent.mkdir(parents=True, exist_ok=True)
+        path.write_text(content)
+    return folder
+
+
+@pytest.mark.parametrize(
+    "other",
+    [{"a": "1", "b": "3"}, {"a": "1", "c": "2"}, {"a": "1"}, {"a": "2", "b": "1"}, {"a": "1", "b": "2", "x__b": ""}],
+)
+def test_digest_depends_on_every_path_and_every_byte(tmp_path, other):
+    one = files(tmp_path / "one", a="1", b="2")
+
+    assert digest_of(one) == digest_of(files(tmp_path / "same", b="2", a="1"))
+    assert digest_of(one) != digest_of(files(tmp_path / "other", **other))
+
+
+def test_digest_leaves_out_what_a_download_adds_and_nothing_of_that_name_elsewhere(tmp_path):
+    one, added = files(tmp_path / "one", a="1"), files(tmp_path / "added", a="1", registered_model_meta="new")
+    deeper = files(tmp_path / "deeper", a="1", code__registered_model_meta="evil")
+
+    assert digest_of(one) == digest_of(added) != digest_of(deeper)
+
+
+def test_model_is_pinned_once_by_alias_version_or_latest(store):
+    store.point("churn", "champion", "2")
+
+    assert store.resolve("models:/churn@champion") == ("models:/churn/2", "churn", "2")
+    assert store.resolve("models:/churn/1") == ("models:/churn/1", "churn", "1")
+    assert store.resolve("models:/churn/latest") == ("models:/churn/3", "churn", "3")
+
+
+@pytest.mark.parametrize("uri", ["runs:/abc/model", "/models/churn", "s3://bucket/churn", "models:/m-0123"])
+def test_what_is_no_registered_model_has_neither_name_nor_version(store, uri):
+    assert store.resolve(uri) == (uri, "", "")
+
+
+@pytest.mark.parametrize(
+    "uri, said",
+    [
+        ("models:/churn@champion", "model 'churn' has no alias 'champion': register a candidate"),
+        ("models:/churn/99", "there is no 'models:/churn/99': model 'churn' has versions 3, 2, 1"),
+        ("models:/churn/Production", "has versions 3, 2, 1"),
+        ("models:/unknown/1", "model 'unknown' has versions none"),
+        ("models:/unknown/latest", "model 'unknown' has versions none"),
+        ("models:/unknown@champion", "has no model 'unknown'"),
+        ("runs:/0123456789abcdef0123456789abcdef/model", "0123456789abcdef"),
+        ("models:/m-0123", "m-0123"),
+    ],
+)
+def test_model_that_does_not_exist_is_named_with_what_does(store, uri, said):
+    with pytest.raises(ConfigurationError, match=said):
+        store.load(uri)
+
+
+def test_loaded_model_answers_as_the_one_that_was_logged(logged, store):
+    model, original = store.load("models:/churn/2"), logged.models[1]
+
+    assert (model.uri, model.name, model.version) == ("models:/churn/2", "churn", "2")
+    assert model.digest == store.digest("churn", "2")
+    assert list(model.inputs.items()) == [("calls", "double"), ("months", "double")]
+    np.testing.assert_array_equal(model.predict(logged.rows), original.predict(logged.rows))
+    np.testing.assert_array_equal(model.scores(logged.rows), original.predict_proba(logged.rows))
+
+
+def test_columns_are_put_in_the_models_order_and_others_left_out(logged, store):
+    model, shuffled = store.load("models:/churn/1"), logged.rows[["months", "calls"]].assign(late=1)
+
+    np.testing.assert_array_equal(model.scores(shuffled), model.scores(logged.rows))
+
+
+def test_signature_is_enforced(logged, store):
+    with pytest.raises(Exception, match="months"):
+        store.load("models:/churn/1").predict(logged.rows[["calls"]])
+
+
+def test_model_without_a_signature_says_so_and_still_answers(logged, store):
+    model = store.load("models:/churn/3")
 
     assert model.inputs is None
-    assert model.scores(ROWS) is None
-    assert model.predict(ROWS) == pytest.approx([0, 1, 2, 3])
+    assert model.predict(logged.rows).shape == (20,)
+    assert model.scores(logged.rows).shape == (20, 2)
 
 
-def test_model_that_is_registered_nowhere_is_loaded_by_its_uri(registry, store):
-    model = registry.load(store.uris[0])
+def test_model_that_reads_a_file_when_it_predicts_still_can_and_leaves_nothing_behind(
+    logged, store, tmp_path, monkeypatch
+):
+    monkeypatch.setattr(tempfile, "tempdir", str(tmp_path))
+    model = store.load("models:/late/1")
 
-    assert (model.name, model.version) == ("", "")
-    assert model.digest == registry.digest("m", "1")
-
-
-def test_baseline_is_none_only_where_its_alias_is_missing(registry):
-    assert registry.load_baseline("models:/m@never") is None
-    assert registry.load_baseline("models:/m/1").version == "1"
-    with pytest.raises(ConfigurationError, match="nobody"):
-        registry.load_baseline("models:/nobody@champion")
-
-
-def test_folder_that_is_no_model_is_named(registry, tmp_path):
-    with pytest.raises((ConfigurationError, BrokenRunError), match=str(tmp_path)):
-        registry.load(str(tmp_path))
+    assert list(model.predict(logged.rows[:2])) == [7, 7]
+    assert model.scores(logged.rows) is None
+    assert list(tmp_path.glob("mltest-model-*"))
+    del model
+    assert list(tmp_path.glob("mltest-model-*")) == []
 
 
-def test_environment_is_left_as_it_was(registry, monkeypatch):
-    monkeypatch.setenv("MLFLOW_TRACKING_URI", "somewhere")
-    before = dict(os.environ)
-    MlflowRegistry(registry.tracking_uri, {"MLFLOW_TRACKING_TOKEN": "secret"}).versions("m")
+def test_model_whose_flavour_hides_what_is_behind_it_gives_no_scores(logged, store, tmp_path, monkeypatch):
+    monkeypatch.setattr(sys, "path", list(sys.path))  # MLflow adds a model's code to it
+    code = "class Model:\n    def predict(self, rows):\n        return [1] * len(rows)\n"
+    files(tmp_path, **{"plain_loader.py": code + "def _load_pyfunc(path):\n    return Model()\n"})
+    mlflow.pyfunc.save_model(
+        str(tmp_path / "plain"),
+        loader_module="plain_loader",
+        code_paths=[str(tmp_path / "plain_loader.py")],
+        pip_requirements=["mlflow"],
+    )
+    model = store.load(str(tmp_path / "plain"))
 
-    assert dict(os.environ) == before
+    assert list(model.predict(logged.rows[:2])) == [1, 1]
+    assert model.scores(logged.rows) is None
 
 
-def test_server_that_is_down_is_said_within_fifteen_seconds_and_without_its_password():
-    start_s = time.monotonic()
+def test_model_that_gives_numbers_gives_no_scores(logged, store, tmp_path):
+    regression = LinearRegression().fit(logged.rows, logged.rows["calls"])
+    mlflow.sklearn.save_model(regression, str(tmp_path / "regression"), pip_requirements=["scikit-learn"])
+    model = store.load(str(tmp_path / "regression"))
 
-    with pytest.raises(BrokenRunError, match="did not answer") as error:
-        MlflowRegistry("http://user:SECRET@127.0.0.1:9").version_of("m", "champion")
+    np.testing.assert_array_equal(model.predict(logged.rows), regression.predict(logged.rows))
+    assert model.scores(logged.rows) is None
+
+
+def test_version_whose_artifacts_were_deleted_is_named(logged, store, tmp_path):
+    artifacts = logged.folder / "artifacts" / "models" / logged.model_id / "artifacts"
+    shutil.move(artifacts, tmp_path / "aside")
+    try:
+        for ask in (lambda: store.digest("churn", "3"), lambda: store.load("models:/churn/3")):
+            with pytest.raises(ConfigurationError, match="'models:/churn/3' has no files: were its artifacts deleted"):
+                ask()
+    finally:
+        shutil.move(tmp_path / "aside", artifacts)
+
+
+def test_model_can_come_from_a_run_from_its_id_or_from_a_folder(logged, store):
+    folder = logged.folder / "artifacts" / "models" / logged.model_id / "artifacts"
+    expected = store.digest("churn", "3")
+
+    for uri in (f"runs:/{logged.run}/model", f"models:/{logged.model_id}", str(folder)):
+        model = store.load(uri)
+        assert (model.name, model.version, model.uri) == ("", "", uri)
+        assert model.predict(logged.rows).shape == (20,)
+        assert model.digest == expected, uri
+
+
+def test_folder_that_holds_no_model_is_refused_and_leaves_nothing_behind(store, tmp_path, monkeypatch):
+    monkeypatch.setattr(tempfile, "tempdir", str(tmp_path))
+    files(tmp_path / "folder", a="1")
+    with pytest.raises(ConfigurationError, match="folder' cannot be loaded"):
+        store.load(str(tmp_path / "folder"))
+
+    assert list(tmp_path.glob("mltest-model-*")) == []
+
+
+def test_folder_that_does_not_exist_is_named(store, tmp_path):
+    with pytest.raises(ConfigurationError, match="nowhere"):
+        store.load(str(tmp_path / "nowhere"))
+
+
+def test_baseline_is_absent_only_where_the_alias_is(store):
+    assert store.load_baseline("models:/churn@champion") is None
+    store.point("churn", "champion", "1")
+
+    assert store.load_baseline("models:/churn@champion").version == "1"
+    with pytest.raises(ConfigurationError, match="unknown"):
+        store.load_baseline("models:/unknown@champion")
+
+
+def test_process_is_left_as_it_was(logged, store, tmp_path):
+    elsewhere = f"sqlite:///{tmp_path}/elsewhere.db"
+    mlflow.set_tracking_uri(elsewhere)
+    mlflow.set_registry_uri(elsewhere)
+    try:
+        before = dict(os.environ)
+        store.load("models:/churn/1").predict(logged.rows)
+        with pytest.raises(ConfigurationError):
+            store.load("runs:/none/model")
+        assert (mlflow.get_tracking_uri(), mlflow.get_registry_uri(), dict(os.environ)) == (
+            elsewhere,
+            elsewhere,
+            before,
+        )
+    finally:
+        mlflow.set_tracking_uri(None)
+        mlflow.set_registry_uri(None)
+        os.environ.pop("MLFLOW_REGISTRY_URI", None)
+
+    assert not (tmp_path / "elsewhere.db").exists()
+    assert not (tmp_path / "another.db").exists()
+
+
+@contextmanager
+def server(status, body):
+    """A server that gives everybody the same answer, and remembers what it was asked."""
+    asked = []
+
+    class Handler(BaseHTTPRequestHandler):
+        def do_GET(self):
+            asked.append(self.headers.get("Authorization"))
+            content = json.dumps(body).encode()
+            self.send_response(status)
+            self.send_header("Content-Type", "application/json")
+            self.send_header("Content-Length", str(len(content)))
+            self.end_headers()
+            self.wfile.write(content)
+
+        def log_message(self, *args):
+            pass
+
+    with ThreadingHTTPServer(("127.0.0.1", 0), Handler) as http:
+        thread = threading.Thread(target=http.serve_forever)
+        thread.start()
+        try:
+            yield http.server_port, asked
+        finally:
+            http.shutdown()
+            thread.join()
+
+
+@pytest.mark.parametrize("code, status", [("UNAUTHENTICATED", 401), ("PERMISSION_DENIED", 403)])
+def test_user_who_may_not_is_told_to_check_the_credentials(code, status):
+    said = "does not let this user at model 'churn', check the connection's credentials"
+    with (
+        server(status, {"error_code": code, "message": "no"}) as (port, _),
+        pytest.raises(ConfigurationError, match=said),
+    ):
+        MlflowRegistry(f"http://127.0.0.1:{port}").version_of("churn", "champion")
+
+
+def test_credentials_are_sent_by_the_registry_that_has_them_only(monkeypatch):
+    monkeypatch.delenv("MLFLOW_TRACKING_TOKEN", raising=False)
+    answer = {"registered_model": {"name": "churn", "aliases": [{"alias": "champion", "version": "2"}]}}
+    with server(200, answer) as (port, asked):
+        uri = f"http://127.0.0.1:{port}"
+        with_token, without = MlflowRegistry(uri, {"MLFLOW_TRACKING_TOKEN": "t0ken"}), MlflowRegistry(uri)
+        assert with_token.version_of("churn", "champion") == without.version_of("churn", "champion") == "2"
+
+    assert asked == ["Bearer t0ken", None]
+    assert "MLFLOW_TRACKING_TOKEN" not in os.environ
+
+
+def test_threads_do_not_send_each_others_credentials(monkeypatch):
+    monkeypatch.delenv("MLFLOW_TRACKING_TOKEN", raising=False)
+    answer = {"registered_model": {"name": "churn", "aliases": []}}
+    seen = {}
+
+    def ask_often(name):
+        with server(200, answer) as (port, asked):
+            registry = MlflowRegistry(f"http://127.0.0.1:{port}", {"MLFLOW_TRACKING_TOKEN": name})
+            for _ in range(20):
+                registry.version_of("churn", "champion")
+            seen[name] = asked
+
+    threads = [threading.Thread(target=ask_often, args=(name,)) for name in ("one", "two")]
+    for thread in threads:
+        thread.start()
+    for thread in threads:
+        thread.join()
+
+    assert seen == {name: [f"Bearer {name}"] * 20 for name in ("one", "two")}
+
+
+def test_server_that_is_down_is_noticed_soon_and_its_password_not_told():
+    with socket.socket() as taken:
+        taken.bind(("127.0.0.1", 0))  # bound, and not listening: refused
+        registry = MlflowRegistry(f"http://user:s3cret@127.0.0.1:{taken.getsockname()[1]}")
+        start_s = time.monotonic()
+        with pytest.raises(BrokenRunError, match="did not answer for model 'churn'") as caught:
+            registry.version_of("churn", "champion")
 
     assert time.monotonic() - start_s < 15
-    assert "http://127.0.0.1:9" in str(error.value)
-    assert "SECRET" not in str(error.value)
+    assert "s3cret" not in str(caught.value)
+
+
+def test_store_that_cannot_be_read_is_a_broken_run(tmp_path):
+    files(tmp_path, **{"mlflow.db": "not a database, " * 100})
+    with pytest.raises(BrokenRunError, match="did not answer for model 'churn': DatabaseError"):
+        MlflowRegistry(f"sqlite:///{tmp_path}/mlflow.db").version_of("churn", "champion")
+
+
+def test_what_a_user_says_about_patience_counts(monkeypatch):
+    monkeypatch.setenv("MLFLOW_HTTP_REQUEST_MAX_RETRIES", "0")
+    with server(503, {}) as (port, asked), pytest.raises(BrokenRunError):
+        MlflowRegistry(f"http://127.0.0.1:{port}").version_of("churn", "champion")
+
+    assert len(asked) == 1
+
+
+def test_alias_that_mlflow_keeps_for_itself_is_refused(store):
+    with pytest.raises(ConfigurationError, match="reserved"):
+        store.point("churn", "latest", "1")
+
+
+def test_mlflow_is_imported_only_when_it_is_used():
+    code = (
+        "import sys; from airflow_mltest.integrations.mlflow_registry import MlflowRegistry;"
+        "MlflowRegistry('http://nowhere'); sys.exit('mlflow' in sys.modules)"
+    )
+
+    assert subprocess.run([sys.executable, "-c", code], check=False).returncode == 0
