@@ -61,7 +61,7 @@ def verdict(interval: Interval, *, minimum: float | None = None, maximum: float 
         raise ConfigurationError(msg)
     least = -math.inf if minimum is None else minimum
     most = math.inf if maximum is None else maximum
-    # All comparisons are true or false on purpose: NaN is neither above nor below, and stays inconclusive.
+    # NaN is neither above nor below anything, and so stays inconclusive.
     if interval.low >= least and interval.high <= most:
         return Outcome.PASSED
     if interval.high < least or interval.low > most:
@@ -79,8 +79,7 @@ def rows_needed(
     *value* needs `k**2` times the rows.
 
     Returns:
-        Rows, rounded up to two digits; None when no number would do (*value* is on the bound) or
-        none can be told (no finite interval).
+        Rows, rounded up to two digits; None when *value* is on the bound, or the interval infinite.
     """
     factor = 1.0
     for bound in (minimum, maximum):
@@ -88,11 +87,11 @@ def rows_needed(
             reach = value - interval.low if value > bound else interval.high - value
             gap = abs(value - bound)
             factor = max(factor, reach / gap if gap else math.inf)
-    needed = rows * factor**2
-    if not math.isfinite(needed):
+    if not math.isfinite(factor):
         return None
-    unit = 10.0 ** max(0, math.floor(math.log10(needed)) - 1)
-    return int(math.ceil(needed / unit) * unit)
+    needed = round(rows * factor**2)
+    unit: int = 10 ** max(0, len(str(needed)) - 2)
+    return -(-needed // unit) * unit
 
 
 def delong(target: ArrayLike, *scores: ArrayLike) -> tuple[np.ndarray, np.ndarray]:
@@ -104,8 +103,7 @@ def delong(target: ArrayLike, *scores: ArrayLike) -> tuple[np.ndarray, np.ndarra
         scores: One array a model, shape (n,); greater means more likely positive.
 
     Returns:
-        The areas, shape (models,), and their covariance matrix, shape (models, models). The
-        covariance is NaN with fewer than two rows of a class.
+        The areas, shape (models,), and their covariance, shape (models, models); NaN with one row of a class.
 
     Raises:
         ConfigurationError: All rows are of one class.
@@ -166,8 +164,7 @@ def bootstrap(  # noqa: PLR0913 - what is drawn, how often and by which luck
         rng: The luck.
         confidence: Of each end, a share.
         resamples: How often to draw.
-        most_rows: Draw at most so many at a time; the spread is then scaled to *rows*, as
-            1 / sqrt(rows).
+        most_rows: Draw at most so many at a time; the spread is then scaled to *rows*.
 
     Returns:
         The percentile interval. Draws in which the metric is NaN are left out.
@@ -229,8 +226,7 @@ def percentile_interval(values: ArrayLike, share: float, confidence: float = 0.9
         confidence: Of each end, a share.
 
     Returns:
-        Two order statistics. An end is infinite when there are too few values to bound it; see
-        `calls_needed`.
+        Two order statistics. An end is infinite when too few values bound it; see `calls_needed`.
 
     Source:
         The number of values below the percentile is binomial. H. A. David and H. N. Nagaraja,
@@ -253,9 +249,7 @@ def calls_needed(share: float, confidence: float = 0.95) -> int:
 
 def _percentiles(draws: np.ndarray, confidence: float) -> Interval:
     known = draws[~np.isnan(draws)]
-    if not known.size:
-        return Interval.between(-math.inf, math.inf, confidence)
-    low, high = np.quantile(known, [1 - confidence, confidence])
+    low, high = np.quantile(known, [1 - confidence, confidence]) if known.size else (-math.inf, math.inf)
     return Interval.between(low, high, confidence)
 
 
@@ -301,5 +295,5 @@ def _binomial_cdf(trials: int, share: float) -> np.ndarray:
     factorials = np.concatenate([[0.0], np.cumsum(np.log(np.arange(1, trials + 1)))])
     chances = factorials[-1] - factorials - factorials[::-1]
     chances = chances + successes * math.log(share) + (trials - successes) * math.log1p(-share)
-    sums: np.ndarray = np.minimum(np.cumsum(np.exp(chances)), 1.0)
-    return sums
+    below: np.ndarray = np.minimum(np.cumsum(np.exp(chances)), 1.0)
+    return below

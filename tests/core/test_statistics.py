@@ -4,6 +4,7 @@ import numpy as np
 import pytest
 from hypothesis import given
 from hypothesis import strategies as st
+from scipy.stats import beta, binom, norm
 from sklearn.metrics import roc_auc_score
 
 from airflow_mltest.core.errors import ConfigurationError
@@ -22,140 +23,265 @@ from airflow_mltest.core.statistics import (
 
 
 def between(low, high):
-    return Interval(low=low, high=high, confidence=0.9)
+    return Interval.between(low, high, 0.95)
+
+
+def accuracy(cells):
+    return cells[..., [0, 1], [0, 1]].sum(axis=-1) / cells.sum(axis=(-1, -2))
+
+
+def test_each_end_holds_with_the_confidence_and_both_with_what_is_left():
+    assert Interval.between(0, 1, 0.95) == Interval(low=0.0, high=1.0, confidence=0.9)
 
 
 @pytest.mark.parametrize(
-    "low, high, bounds, outcome",
+    "low,high,minimum,maximum,outcome",
     [
-        (0.7, 0.8, {"minimum": 0.7}, Outcome.PASSED),
-        (0.6, 0.8, {"minimum": 0.7}, Outcome.INCONCLUSIVE),
-        (0.5, 0.6, {"minimum": 0.7}, Outcome.FAILED),
-        (0.5, 0.6, {"maximum": 0.7}, Outcome.PASSED),
-        (0.8, 0.9, {"maximum": 0.7}, Outcome.FAILED),
-        (0.5, 0.6, {"minimum": 0.4, "maximum": 0.7}, Outcome.PASSED),
-        (math.nan, math.nan, {"minimum": 0.1}, Outcome.INCONCLUSIVE),
-        (-math.inf, math.inf, {"minimum": 0.1}, Outcome.INCONCLUSIVE),
+        (0.8, 0.9, 0.8, None, Outcome.PASSED),
+        (0.79, 0.9, 0.8, None, Outcome.INCONCLUSIVE),
+        (0.6, 0.8, 0.8, None, Outcome.INCONCLUSIVE),
+        (0.6, 0.79, 0.8, None, Outcome.FAILED),
+        (0.1, 0.2, None, 0.2, Outcome.PASSED),
+        (0.1, 0.3, None, 0.2, Outcome.INCONCLUSIVE),
+        (0.21, 0.3, None, 0.2, Outcome.FAILED),
+        (0.4, 0.5, 0.3, 0.6, Outcome.PASSED),
+        (0.1, 0.7, 0.3, 0.6, Outcome.INCONCLUSIVE),
+        (0.7, 0.8, 0.3, 0.6, Outcome.FAILED),
+        (math.nan, 0.9, 0.1, None, Outcome.INCONCLUSIVE),
+        (math.nan, math.nan, 0.1, None, Outcome.INCONCLUSIVE),
+        (0.5, math.nan, 0.1, None, Outcome.INCONCLUSIVE),
+        (0.5, 0.6, math.nan, None, Outcome.INCONCLUSIVE),
+        (-math.inf, math.inf, 0.1, None, Outcome.INCONCLUSIVE),
     ],
 )
-def test_whole_interval_decides(low, high, bounds, outcome):
-    assert verdict(between(low, high), **bounds) is outcome
+def test_verdict_needs_the_whole_interval_on_one_side(low, high, minimum, maximum, outcome):
+    assert verdict(between(low, high), minimum=minimum, maximum=maximum) is outcome
 
 
 def test_verdict_without_a_bound_is_refused():
-    with pytest.raises(ConfigurationError):
+    with pytest.raises(ConfigurationError, match="nothing to judge by"):
         verdict(between(0, 1))
 
 
-def test_rows_that_would_decide_grow_with_the_square_of_the_reach():
-    assert rows_needed(0.72, between(0.68, 0.76), 1000, minimum=0.7) == 4000
-    assert rows_needed(0.7, between(0.68, 0.72), 1000, minimum=0.7) is None
-    assert rows_needed(0.72, between(-math.inf, math.inf), 1000, minimum=0.7) is None
+@given(st.floats(0, 1), st.floats(0, 1), st.floats(0, 1))
+def test_only_one_side_of_a_minimum_can_be_proven(one, two, minimum):
+    low, high = sorted((one, two))
+    outcome = verdict(between(low, high), minimum=minimum)
+
+    assert (outcome is Outcome.PASSED) == (low >= minimum)
+    assert (outcome is Outcome.FAILED) == (high < minimum)
 
 
-@given(st.integers(0, 1000), st.integers(5, 60))
-def test_delongs_area_is_scikit_learns(seed, rows):
-    rng = np.random.default_rng(seed)
-    target = np.r_[0, 1, rng.integers(0, 2, rows)]
-    scores = rng.integers(0, 5, rows + 2) / 5
-
-    areas, _ = delong(target, scores)
-
-    assert areas[0] == pytest.approx(roc_auc_score(target, scores))
+def test_twice_as_close_takes_four_times_the_rows():
+    assert rows_needed(0.82, between(0.78, 0.86), 100, minimum=0.8) == 400
+    assert rows_needed(0.78, between(0.74, 0.82), 100, minimum=0.8) == 400
+    assert rows_needed(0.18, between(0.14, 0.22), 100, maximum=0.2) == 400
 
 
-def test_delong_needs_both_classes():
-    with pytest.raises(ConfigurationError, match="both classes"):
-        delong([1, 1], [0.1, 0.2])
+def test_rows_needed_are_rounded_up_to_two_digits():
+    assert rows_needed(0.82, between(0.777, 0.86), 1000, minimum=0.8) == 4700
 
 
-def test_interval_of_an_area_holds_the_true_one_about_as_often_as_it_says():
-    rng, held, true = np.random.default_rng(0), 0, 0.7602
-    for _ in range(400):
-        target = rng.integers(0, 2, 200)
-        scores = target + rng.normal(size=200)
-        area, covariance = delong(target, scores)
-        hits = int(target.sum())
-        interval = auc_interval(float(area[0]), float(covariance[0, 0]), hits, 200 - hits)
-        held += interval.low <= true <= interval.high
+def test_the_harder_of_two_bounds_says_how_many_rows_are_needed():
+    assert rows_needed(0.82, between(0.72, 0.92), 100, minimum=0.8, maximum=0.87) == 2500
 
-    assert 0.86 <= held / 400 <= 0.98
+
+def test_no_number_of_rows_decides_for_a_value_on_the_bound():
+    assert rows_needed(0.8, between(0.7, 0.9), 100, minimum=0.8) is None
+
+
+def test_no_number_of_rows_is_told_without_an_interval():
+    assert rows_needed(0.9, between(-math.inf, math.inf), 3, minimum=0.8) is None
+
+
+@given(st.lists(st.tuples(st.booleans(), st.integers(0, 9)), min_size=2, max_size=60))
+def test_delong_areas_are_those_of_scikit_learn_with_ties(rows):
+    target, score = map(np.array, zip(*rows, strict=True))
+    if target.all() or not target.any():
+        with pytest.raises(ConfigurationError, match="both classes"):
+            delong(target, score)
+        return
+    areas, _ = delong(target, score, -score)
+
+    assert areas[0] == pytest.approx(roc_auc_score(target, score))
+    assert areas[1] == pytest.approx(1 - areas[0])
+
+
+def test_delong_covariance_is_that_of_its_definition():
+    rng = np.random.default_rng(3)
+    target = np.arange(40) < 15
+    scores = rng.integers(0, 6, size=(2, 40)) + target
+    kernel = np.sign(scores[:, target][:, :, None] - scores[:, ~target][:, None, :]) / 2 + 0.5
+    expected = np.cov(kernel.mean(axis=2)) / 15 + np.cov(kernel.mean(axis=1)) / 25
+
+    _, covariance = delong(target, *scores)
+
+    np.testing.assert_allclose(covariance, expected)
+
+
+def test_delong_does_not_know_how_a_single_positive_row_varies():
+    areas, covariance = delong([1, 0, 0, 0], [0.9, 0.1, 0.95, 0.3])
+
+    assert areas[0] == pytest.approx(2 / 3)
+    assert np.isnan(covariance).all()
+    found = auc_interval(float(areas[0]), float(covariance[0, 0]), 1, 3)
+    assert 0 <= found.low < 2 / 3 < found.high <= 1
 
 
 def test_perfect_ranking_of_few_rows_may_be_luck():
-    interval = auc_interval(1.0, 0.0, 3, 3)
+    areas, covariance = delong([1, 1, 1, 0, 0, 0], [6, 5, 4, 3, 2, 1])
+    few = auc_interval(float(areas[0]), float(covariance[0, 0]), 3, 3)
+    many = auc_interval(1.0, 0.0, 3000, 3000)
 
-    assert interval.low < 0.75
-    assert interval.high == 1.0
+    assert areas[0] == 1
+    assert few.low < 0.8
+    assert 0.99 < many.low < many.high == 1
 
 
-def test_bootstrap_of_a_mean_agrees_with_the_normal_interval():
+@pytest.mark.parametrize("positives,negatives,auc", [(10, 90, 0.6), (10, 90, 0.9), (50, 450, 0.8), (30, 30, 0.99)])
+def test_each_end_of_an_auc_interval_misses_at_most_one_time_in_twenty(positives, negatives, auc):
     rng = np.random.default_rng(0)
-    values = rng.normal(size=2000)
-    interval = bootstrap(lambda rows: values[rows].mean(), len(values), rng=rng, resamples=2000)
-    error = values.std() / math.sqrt(len(values))
+    target = np.arange(positives + negatives) < positives
+    beyond = np.zeros(2)
+    for _ in range(600):
+        scores = rng.normal(size=target.size) + math.sqrt(2) * norm.ppf(auc) * target
+        areas, covariance = delong(target, scores)
+        found = auc_interval(float(areas[0]), float(covariance[0, 0]), positives, negatives)
+        beyond += [found.low > auc, found.high < auc]
 
-    assert interval.low == pytest.approx(values.mean() - 1.645 * error, abs=error / 5)
-    assert interval.high == pytest.approx(values.mean() + 1.645 * error, abs=error / 5)
-
-
-def test_bootstrap_of_more_rows_than_it_draws_is_scaled():
-    rng = np.random.default_rng(0)
-    values = rng.normal(size=40_000)
-    whole = bootstrap(lambda rows: values[rows].mean(), 40_000, rng=rng, most_rows=40_000)
-    part = bootstrap(lambda rows: values[rows].mean(), 40_000, rng=rng, most_rows=4_000)
-
-    assert part.high - part.low == pytest.approx(whole.high - whole.low, rel=0.2)
+    # 0.05 and three standard errors of 600 trials.
+    assert (beyond / 600 <= 0.077).all()
 
 
-def test_draws_of_cells_are_draws_of_rows():
-    rng = np.random.default_rng(0)
-    counts = np.array([[50, 10], [5, 35]])
-    rows = np.repeat([0.0, 1.0, 1.0, 0.0], [50, 10, 5, 35])
-    right = 1 - rows
-    cells = bootstrap_cells(lambda c: (c[:, 0, 0] + c[:, 1, 1]) / c.sum(axis=(1, 2)), counts, rng=rng, resamples=5000)
-    plain = bootstrap(lambda picked: right[picked].mean(), 100, rng=rng, resamples=5000)
+def test_difference_of_two_paired_areas_covers_zero_as_often_as_it_says():
+    rng = np.random.default_rng(1)
+    target = np.arange(200) < 60
+    missed = 0
+    for _ in range(600):
+        shared = rng.normal(size=200) + target
+        areas, covariance = delong(target, shared + rng.normal(size=200) / 2, shared + rng.normal(size=200) / 2)
+        deviation = math.sqrt(covariance[0, 0] + covariance[1, 1] - 2 * covariance[0, 1])
+        missed += areas[0] - areas[1] > norm.ppf(0.95) * deviation
 
-    assert cells.low == pytest.approx(plain.low, abs=0.011)
-    assert cells.high == pytest.approx(plain.high, abs=0.011)
-
-
-def test_unseen_errors_widen_the_interval():
-    counts = np.array([3, 0])
-
-    def share(c):
-        return c[:, 0] / c.sum(axis=1)
-
-    rng = np.random.default_rng(0)
-    sure = bootstrap_cells(share, counts, rng=rng)
-    honest = bootstrap_cells(share, counts, rng=rng, unseen=np.array([0.5, 0.5]))
-
-    assert sure.low == 1.0
-    assert honest.low < 0.9
+    assert 0.023 <= missed / 600 <= 0.077
 
 
-def test_draws_without_a_metric_bound_nothing():
-    interval = bootstrap(lambda _: math.nan, 10, rng=np.random.default_rng(0), resamples=5)
+def test_bootstrap_of_a_mean_is_as_wide_as_theory_says():
+    values = np.random.default_rng(2).normal(size=400)
+    found = bootstrap(lambda rows: values[rows].mean(), 400, rng=np.random.default_rng(0), resamples=4000)
+    reach = norm.ppf(0.95) * values.std() / 20
 
-    assert (interval.low, interval.high) == (-math.inf, math.inf)
-
-
-def test_percentile_needs_the_textbooks_number_of_calls():
-    assert calls_needed(0.95) == 59
-    assert calls_needed(0.99) == 299
-    assert math.isinf(percentile_interval(range(58), 0.95).high)
-    assert percentile_interval(range(59), 0.95).high == 58
-    assert math.isinf(percentile_interval(range(2), 0.5).low)
+    assert found.low == pytest.approx(values.mean() - reach, abs=0.01)
+    assert found.high == pytest.approx(values.mean() + reach, abs=0.01)
 
 
-def test_interval_of_a_percentile_holds_it_at_least_as_often_as_it_says():
-    rng, true = np.random.default_rng(0), -math.log(0.05)
-    over = sum(percentile_interval(rng.exponential(size=200), 0.95).high < true for _ in range(500))
+def test_bootstrap_of_some_of_the_rows_is_as_wide_as_of_all():
+    values = np.random.default_rng(2).normal(size=4000)
+    keywords = {"rows": 4000, "resamples": 3000}
+    of_all = bootstrap(lambda rows: values[rows].mean(), rng=np.random.default_rng(0), **keywords)
+    of_some = bootstrap(lambda rows: values[rows].mean(), rng=np.random.default_rng(0), most_rows=500, **keywords)
 
-    assert over / 500 <= 0.075
+    assert of_some.high - of_some.low == pytest.approx(of_all.high - of_all.low, rel=0.1)
+    assert of_some.low < values.mean() < of_some.high
 
 
-def test_area_of_one_row_a_class_has_no_variance():
-    _, covariance = delong([0, 1], [0.1, 0.9])
+def test_bootstrap_is_the_same_for_the_same_seed():
+    values = np.arange(50.0)
+    one, two = (bootstrap(lambda rows: values[rows].mean(), 50, rng=np.random.default_rng(7)) for _ in range(2))
 
-    assert np.isnan(covariance).all()
+    assert one == two
+
+
+def test_draws_without_a_metric_are_left_out():
+    def of_some(rows):
+        return math.nan if rows[0] % 2 else 0.5
+
+    found = bootstrap(of_some, 50, rng=np.random.default_rng(0))
+
+    assert (found.low, found.high) == (0.5, 0.5)
+
+
+def test_bootstrap_of_nothing_but_nan_bounds_nothing():
+    found = bootstrap(lambda _: math.nan, 50, rng=np.random.default_rng(0))
+
+    assert (found.low, found.high) == (-math.inf, math.inf)
+
+
+def test_drawing_cells_is_drawing_rows():
+    truth = np.arange(300) % 3 == 0
+    answer = truth ^ (np.random.default_rng(1).random(300) < 0.2)
+    cells = np.array(
+        [[(~truth & ~answer).sum(), (~truth & answer).sum()], [(truth & ~answer).sum(), (truth & answer).sum()]]
+    )
+    right = (truth == answer).astype(float)
+
+    by_rows = bootstrap(lambda rows: right[rows].mean(), 300, rng=np.random.default_rng(0), resamples=8000)
+    by_cells = bootstrap_cells(accuracy, cells, rng=np.random.default_rng(0), resamples=8000)
+
+    # One row in three hundred is the step of this metric, and a quantile may lie on either side of it.
+    assert by_cells.low == pytest.approx(by_rows.low, abs=1.1 / 300)
+    assert by_cells.high == pytest.approx(by_rows.high, abs=1.1 / 300)
+
+
+def test_paired_cells_are_narrower_than_two_models_apart():
+    cells = np.zeros((2, 2, 2), dtype=int)
+    cells[0, 0, 0] = cells[1, 1, 1] = 400
+    cells[0, 1, 1] = cells[1, 0, 0] = 90
+    cells[1, 1, 0] = cells[1, 0, 1] = 10
+
+    def gain(drawn):
+        return accuracy(drawn.sum(axis=-1)) - accuracy(drawn.sum(axis=-2))
+
+    paired = bootstrap_cells(gain, cells, rng=np.random.default_rng(0))
+    alone = bootstrap_cells(accuracy, cells.sum(axis=-1), rng=np.random.default_rng(0))
+
+    assert paired.low < 0 < paired.high
+    assert paired.high - paired.low < (alone.high - alone.low) / 2
+
+
+def test_six_of_six_are_not_surely_all():
+    cells = np.array([[94, 0], [0, 6]])
+
+    def recall(drawn):
+        return drawn[:, 1, 1] / np.maximum(drawn[:, 1].sum(axis=-1), 1e-9)
+
+    seen = bootstrap_cells(recall, cells, rng=np.random.default_rng(0), resamples=500)
+    unseen = bootstrap_cells(recall, cells, rng=np.random.default_rng(0), unseen=np.full((2, 2), 0.5))
+
+    assert (seen.low, seen.high) == (1, 1)
+    # The 5 % quantile of Beta(6.5, 0.5), which is Jeffreys' interval for six of six.
+    assert unseen.low == pytest.approx(beta.ppf(0.05, 6.5, 0.5), abs=0.03)
+    assert unseen.high == 1
+
+
+@pytest.mark.parametrize("share,calls", [(0.5, 5), (0.95, 59), (0.99, 299)])
+def test_a_percentile_needs_a_number_of_calls_to_be_bounded(share, calls):
+    assert calls_needed(share) == calls
+    assert math.isfinite(percentile_interval(range(calls), share).high)
+    assert math.isinf(percentile_interval(range(calls - 1), share).high)
+
+
+def test_too_few_calls_bound_a_percentile_only_from_below():
+    found = percentile_interval([3.0, 1.0, 2.0], 0.95)
+
+    assert (found.low, found.high) == (2.0, math.inf)
+    assert percentile_interval([1.0], 0.5).low == -math.inf
+
+
+@given(st.integers(1, 400), st.sampled_from([0.5, 0.9, 0.94, 0.99]))
+def test_percentile_ends_are_the_nearest_ranks_that_hold(calls, share):
+    found = percentile_interval(range(calls), share)
+    below = binom.cdf(np.arange(calls), calls, share)
+
+    # Rank k is beyond the percentile with the chance that at most k values are below it.
+    assert found.high == (np.argmax(below >= 0.95) if (below >= 0.95).any() else math.inf)
+    assert found.low == (np.flatnonzero(below <= 0.05)[-1] if (below <= 0.05).any() else -math.inf)
+
+
+def test_percentile_of_a_skewed_time_is_missed_at_most_one_time_in_twenty():
+    times = np.random.default_rng(5).lognormal(size=(2000, 100))
+    true = math.exp(norm.ppf(0.95))
+    found = [percentile_interval(sample, 0.95) for sample in times]
+
+    assert np.mean([one.high < true for one in found]) <= 0.065
+    assert np.mean([one.low > true for one in found]) <= 0.065

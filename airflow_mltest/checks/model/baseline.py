@@ -5,7 +5,8 @@ from __future__ import annotations
 from dataclasses import dataclass
 from typing import TYPE_CHECKING
 
-from airflow_mltest.checks.model.measure import Answers, Measure
+from airflow_mltest.checks.model.answers import Answers
+from airflow_mltest.checks.model.measure import Measure
 from airflow_mltest.checks.model.metric import require_confidence
 from airflow_mltest.core.errors import ConfigurationError
 from airflow_mltest.core.outcome import Case, Measurement, Outcome
@@ -47,7 +48,10 @@ class NotWorseThan:
         if subject.baseline is None:
             absent = subject.baseline_absent or "no baseline was given"
             return Case(name=name, outcome=Outcome.SKIPPED, detail=f"{absent}; judged by the other checks alone")
-        candidate, baseline = Answers.of(subject), Answers.of_baseline(subject)
+        candidate, baseline = (
+            Answers.of(subject, scores=measure.needs_scores),
+            Answers.of_baseline(subject, scores=measure.needs_scores),
+        )
         difference, interval = measure.difference(candidate, baseline, self.confidence, subject.rng())
         outcome = verdict(interval, minimum=-self.margin)
         detail = (
@@ -57,7 +61,7 @@ class NotWorseThan:
         )
         if outcome is Outcome.INCONCLUSIVE:
             needed = rows_needed(difference, interval, len(candidate), minimum=-self.margin)
-            detail += f"; about {needed} rows would decide" if needed else "; it is on the bound"
+            detail += f"; about {needed} rows would decide" if needed else "; no number of rows can be told"
         measurement = Measurement(
             name=f"{self.metric}_over_baseline",
             value=difference,

@@ -31,6 +31,46 @@ def cell_metric(function: str, keywords: Mapping[str, Any]) -> Callable[[np.ndar
     return lambda cells: combine(*ratio(*_margins(cells)), cells)
 
 
+def proportion(function: str, keywords: Mapping[str, Any], cells: np.ndarray) -> tuple[int, int] | None:
+    """
+    Count the successes and trials of which a metric is the success rate.
+
+    Such a metric has an exact interval. F1 is none, but depends on one only: f1 = 2 j / (1 + j),
+    where j is the Jaccard index, so for it those of the index are given.
+
+    Returns:
+        Successes and trials in one confusion matrix; None if the metric is not a rate.
+    """
+    if function == "accuracy_score":
+        return int(np.trace(cells)), int(cells.sum())
+    if function not in _RATIOS or keywords.get("average", "binary") != "binary":
+        return None
+    over, under = _RATIOS["jaccard_score" if function == "f1_score" else function](*_margins(cells))
+    return int(over[-1]), int(under[-1])
+
+
+def unseen_errors(classes: int, *, models: int) -> np.ndarray:
+    """
+    Imagine errors that a few rows did not show, as Jeffreys' prior does for a rate.
+
+    Returns:
+        For each true class half a row answered right and half a row answered wrong, shape (classes,
+        classes); of two models half a row that only the one has right, and half a row that only the
+        other has, shape (classes, classes, classes).
+    """
+    truth = np.arange(classes)
+    wrong = 0.5 / max(classes - 1, 1)
+    if models == 1:
+        table = np.full((classes, classes), wrong)
+        table[truth, truth] = 0.5
+        return table
+    table = np.zeros((classes, classes, classes))
+    table[truth, truth, :] = wrong
+    table[truth, :, truth] = wrong
+    table[truth, truth, truth] = 0.0
+    return table
+
+
 def _margins(cells: np.ndarray) -> tuple[np.ndarray, np.ndarray, np.ndarray]:
     """Give the rows of each class that are right, truly of it, and predicted: shapes (..., classes)."""
     return np.diagonal(cells, axis1=-2, axis2=-1), cells.sum(axis=-1), cells.sum(axis=-2)
@@ -38,8 +78,8 @@ def _margins(cells: np.ndarray) -> tuple[np.ndarray, np.ndarray, np.ndarray]:
 
 def _divide(over: np.ndarray, under: np.ndarray) -> np.ndarray:
     over, under = np.broadcast_arrays(np.asarray(over, dtype=float), np.asarray(under, dtype=float))
-    ratio: np.ndarray = np.divide(over, under, out=np.zeros(over.shape), where=under > 0)
-    return ratio
+    quotient: np.ndarray = np.divide(over, under, out=np.zeros(over.shape), where=under > 0)
+    return quotient
 
 
 def _macro(over: np.ndarray, under: np.ndarray, cells: np.ndarray) -> np.ndarray:

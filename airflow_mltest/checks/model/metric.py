@@ -6,7 +6,8 @@ import math
 from dataclasses import dataclass
 from typing import TYPE_CHECKING
 
-from airflow_mltest.checks.model.measure import Answers, Measure
+from airflow_mltest.checks.model.answers import Answers
+from airflow_mltest.checks.model.measure import Measure
 from airflow_mltest.core.errors import ConfigurationError
 from airflow_mltest.core.outcome import Case, Measurement, Outcome
 from airflow_mltest.core.statistics import rows_needed, verdict
@@ -44,7 +45,7 @@ class Metric:
     def run(self, subject: ModelSubject) -> Case:
         """Measure, bound and compare."""
         measure = Measure.named(self.name)
-        answers = Answers.of(subject)
+        answers = Answers.of(subject, scores=measure.needs_scores)
         value = measure.value(answers)
         interval = measure.interval(answers, self.confidence, subject.rng())
         outcome = verdict(interval, minimum=self.minimum, maximum=self.maximum)
@@ -52,7 +53,7 @@ class Metric:
         detail += f"wanted {bounds_in_words(self.minimum, self.maximum)}"
         if outcome is Outcome.INCONCLUSIVE:
             needed = rows_needed(value, interval, len(answers), minimum=self.minimum, maximum=self.maximum)
-            detail += f"; about {needed} rows would decide" if needed else "; it is on the bound"
+            detail += f"; about {needed} rows would decide" if needed else "; no number of rows can be told"
         return Case(
             name=self.name,
             outcome=outcome,

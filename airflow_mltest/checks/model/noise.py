@@ -5,7 +5,8 @@ from __future__ import annotations
 from dataclasses import dataclass
 from typing import TYPE_CHECKING
 
-from airflow_mltest.checks.model.measure import Answers, Measure
+from airflow_mltest.checks.model.answers import Answers
+from airflow_mltest.checks.model.measure import Measure
 from airflow_mltest.checks.model.metric import require_confidence
 from airflow_mltest.checks.model.subject import predicted, scored
 from airflow_mltest.core.errors import ConfigurationError
@@ -45,7 +46,7 @@ class Noise:
         """Ask about the rows with noise, and compare with the answers without."""
         measure = Measure.named(self.metric)
         noisy_rows = self._noisy(subject)
-        clean = Answers.of(subject)
+        clean = Answers.of(subject, scores=measure.needs_scores)
         noisy = Answers(
             labels=clean.labels,
             predictions=predicted(subject.model, noisy_rows),
@@ -81,6 +82,8 @@ class Noise:
             raise ConfigurationError(msg)
         for column in numeric:
             noisy = rows[column] + rng.normal(scale=self.scale, size=len(rows)) * rows[column].std(ddof=0)
+            # Noise is no new world: an int8 would overflow, and a count be negative.
+            noisy = noisy.clip(rows[column].min(), rows[column].max())
             # A count with noise is still a count.
             rows[column] = noisy if rows[column].dtype.kind == "f" else noisy.round().astype(rows[column].dtype)
         return rows

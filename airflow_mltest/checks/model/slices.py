@@ -5,7 +5,8 @@ from __future__ import annotations
 from dataclasses import dataclass
 from typing import TYPE_CHECKING, Any
 
-from airflow_mltest.checks.model.measure import Answers, Measure
+from airflow_mltest.checks.model.answers import Answers
+from airflow_mltest.checks.model.measure import Measure
 from airflow_mltest.checks.model.metric import bounds_in_words, require_bounds, require_confidence
 from airflow_mltest.core.errors import ConfigurationError
 from airflow_mltest.core.outcome import Case, Measurement, Outcome
@@ -52,12 +53,14 @@ class Slices:
 
     def run(self, subject: ModelSubject) -> Case:
         """Measure each slice."""
-        measure, answers = Measure.named(self.metric), Answers.of(subject)
+        measure = Measure.named(self.metric)
+        answers = Answers.of(subject, scores=measure.needs_scores)
         slices = list(self._slices(subject))
         judged = [(name, rows) for name, rows in slices if rows.sum() >= self.min_rows]
         if not judged:
             msg = f"no value of {self.by} has {self.min_rows} rows: there is no slice to judge."
             raise ConfigurationError(msg)
+        measure.value(answers)  # what cannot be computed on all rows must not pass as slices that cannot tell
         confidence = 1 - (1 - self.confidence) / len(judged)
         found = [self._judge(measure, name, answers[rows], confidence, subject.rng()) for name, rows in judged]
         small = [name for name, rows in slices if rows.sum() < self.min_rows]

@@ -12,6 +12,8 @@ import numpy as np
 from airflow_mltest.core.errors import ConfigurationError
 
 if TYPE_CHECKING:
+    from collections.abc import Callable
+
     import pandas as pd
 
     from airflow_mltest.core.ports import Model
@@ -37,7 +39,7 @@ class ModelSubject:
     baseline: Model | None = None
     baseline_absent: str = ""
     seed: int = 0
-    _kept: dict[str, np.ndarray | None] = field(default_factory=dict, repr=False)
+    _kept: dict[str, np.ndarray | ConfigurationError | None] = field(default_factory=dict, repr=False)
 
     def __post_init__(self) -> None:
         if self.rows.empty:
@@ -89,22 +91,22 @@ class ModelSubject:
     @property
     def predictions(self) -> np.ndarray:
         """The model's answers, shape (n,)."""
-        return self._ask("predictions", self.model)
+        return self._predicted("predictions", self.model)
 
     @property
     def scores(self) -> np.ndarray | None:
         """The model's probabilities, shape (n, classes); None if it gives none."""
-        return self._score("scores", self.model)
+        return self._once("scores", scored, self.model)
 
     @property
     def baseline_predictions(self) -> np.ndarray:
         """The baseline's answers on the same rows, shape (n,)."""
-        return self._ask("baseline_predictions", self._baseline())
+        return self._predicted("baseline_predictions", self._baseline())
 
     @property
     def baseline_scores(self) -> np.ndarray | None:
         """The baseline's probabilities on the same rows, shape (n, classes); None if it gives none."""
-        return self._score("baseline_scores", self._baseline())
+        return self._once("baseline_scores", scored, self._baseline())
 
     def _baseline(self) -> Model:
         if self.baseline is None:
@@ -112,17 +114,24 @@ class ModelSubject:
             raise ConfigurationError(msg)
         return self.baseline
 
-    def _ask(self, key: str, model: Model) -> np.ndarray:
-        if key not in self._kept:
-            self._kept[key] = predicted(model, self.features_for(model))
-        answers = self._kept[key]
+    def _predicted(self, key: str, model: Model) -> np.ndarray:
+        answers = self._once(key, predicted, model)
         assert answers is not None  # noqa: S101  `predicted` gives an array or raises
         return answers
 
-    def _score(self, key: str, model: Model) -> np.ndarray | None:
+    def _once(
+        self, key: str, ask: Callable[[Model, pd.DataFrame], np.ndarray | None], model: Model
+    ) -> np.ndarray | None:
+        """Ask, or give what it said the first time; a model that fails after a minute fails once, not once a check."""
         if key not in self._kept:
-            self._kept[key] = scored(model, self.features_for(model))
-        return self._kept[key]
+            try:
+                self._kept[key] = ask(model, self.features_for(model))
+            except ConfigurationError as error:
+                self._kept[key] = error
+        kept = self._kept[key]
+        if isinstance(kept, ConfigurationError):
+            raise kept
+        return kept
 
 
 def predicted(model: Model, rows: pd.DataFrame) -> np.ndarray:

@@ -78,7 +78,7 @@ def test_unknown_metric_is_named_with_the_nearest(subject):
 
 
 def test_one_class_has_no_area(subject, rows):
-    with pytest.raises(ConfigurationError, match="both classes"):
+    with pytest.raises(ConfigurationError, match="rows of two classes"):
         Metric(name="roc_auc", minimum=0.5).run(subject(rows=rows.assign(y=1)))
 
 
@@ -120,8 +120,10 @@ def test_few_rows_without_an_error_do_not_prove_a_perfect_f1(subject, rows, rule
     assert case.outcome is Outcome.INCONCLUSIVE
 
 
-def test_metric_of_many_draws_is_left_out_where_a_draw_has_one_class(subject, rows):
-    three = rows.sort_values("y").iloc[[0, 1, -1]]
-    case = Metric(name="average_precision", minimum=0.0).run(subject(rows=three))
+def test_draws_that_lack_a_class_are_left_out_and_a_handful_of_rows_says_nothing(subject, rows):
+    rare = rows.sort_values("y").iloc[[*range(30), -1]]
+    judged = Metric(name="average_precision", minimum=0.0).run(subject(rows=rare))
+    handful = Metric(name="average_precision", minimum=0.0).run(subject(rows=rare[-3:]))
 
-    assert case.outcome is Outcome.PASSED
+    assert judged.outcome is Outcome.PASSED
+    assert handful.outcome is Outcome.INCONCLUSIVE

@@ -75,3 +75,8 @@ def test_column_that_is_not_there_and_slices_that_are_all_small_are_errors(subje
         Slices(by="county", metric="accuracy", minimum=0.5).run(subject())
     with pytest.raises(ConfigurationError, match="no value of x has 100 rows"):
         Slices(by="x", metric="accuracy", minimum=0.5).run(subject())
+
+
+def test_metric_that_cannot_be_computed_at_all_does_not_pass_as_slices_that_cannot_tell(subject, rows):
+    with pytest.raises(ConfigurationError, match="rows of two classes"):
+        Slices(by="country", metric="roc_auc", minimum=0.6).run(subject(rows=rows.assign(y=1)))

@@ -37,6 +37,20 @@ def test_model_that_writes_into_its_input_changes_nothing_for_the_next_check(sub
     assert asked.rows.equals(before)
 
 
+def test_model_that_fails_is_asked_once_and_fails_for_each_check(subject, rule):
+    def fails(rows):
+        msg = "no GPU"
+        raise OSError(msg)
+
+    model = rule(fails)
+    asked = subject(model)
+    for _ in range(3):
+        with pytest.raises(ConfigurationError, match="no GPU"):
+            _ = asked.predictions
+
+    assert len(model.asked) == 1
+
+
 @pytest.mark.parametrize(
     "answer, said",
     [
