@@ -11,12 +11,12 @@ import sys
 import tempfile
 import time
 from contextlib import contextmanager
-from dataclasses import dataclass, field, replace
+from dataclasses import dataclass, field
 from pathlib import Path
 from typing import TYPE_CHECKING, Any
 
-from airflow_mltest.core.errors import BrokenRunError, ConfigurationError, StoppedError
-from airflow_mltest.core.outcome import Case, Outcome
+from airflow_mltest.core.errors import ConfigurationError, StoppedError
+from airflow_mltest.core.ledger import Ended, Ledger
 from airflow_mltest.processes import KeptProcess
 
 if TYPE_CHECKING:
@@ -29,8 +29,6 @@ _TAIL = 6_000
 _WAIT_S = 0.2
 _EXIT_S = 5.0
 _STACKS_S = 0.3
-_OK, _FAILED, _INTERRUPTED, _INTERNAL, _USAGE, _NOTHING, _WARNINGS = range(7)
-_NOT_PASSED = {Outcome.FAILED, Outcome.BROKEN}
 
 
 @dataclass(frozen=True, slots=True, kw_only=True)
@@ -96,7 +94,7 @@ class PytestRunner:
             StoppedError: `stop` was called.
         """
         _check(self._command)
-        tests = _Tests(recording, reruns=self._command.reruns)
+        tests = Ledger(recording, reruns=self._command.reruns)
         try:
             self._ask(tests)
             for _ in range(self._command.reruns):
@@ -106,7 +104,7 @@ class PytestRunner:
         finally:
             tests.settle()
 
-    def _ask(self, tests: _Tests) -> None:
+    def _ask(self, tests: Ledger) -> None:
         """Start pytest, and again for as long as a test takes it down before the last one."""
         more = True
         while more and not self._stopped:
@@ -115,12 +113,12 @@ class PytestRunner:
                 self._follow(tests, child)
                 self._process = None
             if not self._stopped:
-                more = tests.after(child)
+                more = tests.after(child.ended)
         if self._stopped:
             msg = f"stopped after {len(tests.answered)} of {len(tests.planned) or '?'} tests"
             raise StoppedError(msg)
 
-    def _follow(self, tests: _Tests, child: _Child) -> None:
+    def _follow(self, tests: Ledger, child: _Child) -> None:
         """Take events as they come, until the child is gone or has to go."""
         tests.begin()
         leave_s = float("inf")
@@ -135,131 +133,11 @@ class PytestRunner:
                 return
 
 
-class _Tests:
-    """What is known of the tests, over all launches of pytest."""
-
-    def __init__(self, recording: Recording, *, reruns: int) -> None:
-        self.planned: dict[str, None] = {}
-        self.answered: set[str] = set()
-        self.failing: dict[str, list[Case]] = {}
-        self.again: set[str] | None = None
-        self._recording = recording
-        self._reruns = reruns
-        self.begin()
-
-    def begin(self) -> None:
-        """Forget what is true of one launch only."""
-        self.running: dict[str, float] = {}
-        self.overdue: dict[str, float] = {}
-        self.status: int | None = None
-        self.pid = 0
-        self._answered_before = len(self.answered) if self.again is None else -len(self.again)
-
-    def running_longer_than(self, limit_s: float) -> dict[str, float]:
-        """Give the tests that have taken too long, and their seconds."""
-        now_s = time.monotonic()
-        return {test: now_s - since_s for test, since_s in self.running.items() if now_s - since_s > limit_s}
-
-    def take(self, events: Iterator[dict[str, Any]]) -> None:
-        """Learn from *events*."""
-        for event in events:
-            getattr(self, f"_on_{event.pop('event')}")(**event)
-
-    def _on_session(self, *, pid: int, python: str, pytest: str) -> None:
-        self.pid = pid
-        self._recording.under(python=python, pytest=pytest)
-
-    def _on_collected(self, *, ids: list[str]) -> None:
-        self.planned.update(dict.fromkeys(ids))
-        self._recording.expect(len(self.planned))
-
-    def _on_uncollected(self, *, id: str, detail: str) -> None:  # noqa: A002  the event's word
-        if id not in self.answered:  # a resumed run fails to collect it again
-            self.answered.add(id)
-            self._recording.add(Case(name=id, outcome=Outcome.BROKEN, detail=f"cannot be collected: {detail}"))
-
-    def _on_started(self, *, id: str) -> None:  # noqa: A002
-        self.running[id] = time.monotonic()
-
-    def _on_finished(self, *, id: str, outcome: str, **fields: Any) -> None:  # noqa: A002
-        self.running.pop(id, None)
-        self._record(Case(name=id, outcome=Outcome(outcome), **fields))
-
-    def _on_ended(self, *, status: int) -> None:
-        self.status = status
-
-    def _record(self, case: Case) -> None:
-        """Record an answer, unless the test is to be asked again."""
-        self.answered.add(case.name)
-        if self.again is not None:
-            self.again.discard(case.name)
-        if self._reruns and case.outcome in _NOT_PASSED:
-            self.failing.setdefault(case.name, []).append(case)
-            return
-        attempts = self.failing.pop(case.name, [])
-        if attempts:
-            case = replace(case, flaky=case.outcome is Outcome.PASSED, facts=_attempts([*attempts, case]))
-        self._recording.add(case)
-
-    def settle(self) -> None:
-        """Record what still fails after all attempts."""
-        for attempts in self.failing.values():
-            facts = _attempts(attempts) if len(attempts) > 1 else {}
-            self._recording.add(replace(attempts[-1], facts=facts))
-        self.failing = {}
-
-    def after(self, child: _Child) -> bool:
-        """Judge how a launch ended; say whether another one is needed for what is left."""
-        if self.overdue or self.running:
-            self._blame(child)
-        elif self.status is None or self.status not in {_OK, _FAILED, _INTERRUPTED, _NOTHING, _WARNINGS}:
-            self._refuse(child)
-        else:
-            self._tell_unanswered()
-            return False
-        return bool(self.again if self.again is not None else self.planned.keys() - self.answered)
-
-    def _blame(self, child: _Child) -> None:
-        """Record what became of the tests that were running when pytest went away."""
-        now_s = time.monotonic()
-        suspects = self.overdue or {test: now_s - since_s for test, since_s in self.running.items()}
-        for test, seconds in suspects.items():
-            reason = f"timed out after {seconds:.1f} s" if self.overdue else _cause(child.code, self.status)
-            output = "\n".join(filter(None, (child.stacks, child.tail)))
-            self._record(Case(name=test, outcome=Outcome.BROKEN, detail=reason, duration_s=seconds, output=output))
-
-    def _refuse(self, child: _Child) -> None:
-        """Raise what the end of pytest means, unless it died between two tests and can go on."""
-        if self.status == _USAGE or (self.status is None and child.code == _USAGE):
-            msg = f"pytest refuses to run: {child.tail}"
-            raise ConfigurationError(msg)
-        if not self.pid and "No module named pytest" in child.tail:
-            msg = f"pytest is not installed in the project's interpreter: {child.tail}"
-            raise ConfigurationError(msg)
-        answered = len(self.answered) if self.again is None else -len(self.again)
-        if self.status is not None or answered == self._answered_before:
-            msg = f"pytest ended before its tests did ({_cause(child.code, self.status)}): {child.tail}"
-            raise BrokenRunError(msg)
-
-    def _tell_unanswered(self) -> None:
-        """Record what was collected, and not run; nothing collected is an error."""
-        if not self.planned and not self.answered:
-            msg = "pytest collected no tests: check `project` and `args`; a suite of nothing passes nothing."
-            raise ConfigurationError(msg)
-        if self.status == _WARNINGS:
-            self._recording.add(Case(name="(warnings)", outcome=Outcome.FAILED, detail="more warnings than allowed"))
-        outcome = Outcome.BROKEN if self.status == _OK else Outcome.SKIPPED
-        for test in [test for test in self.planned if test not in self.answered]:
-            self._record(Case(name=test, outcome=outcome, detail="was collected, and pytest ended before it ran"))
-
-
 class _Child:
     """One pytest process: its pipe, its orders, and what it printed."""
 
-    def __init__(self, folder: Path, command: PytestCommand, tests: _Tests) -> None:
-        self.code: int | None = None
-        self.tail = ""
-        self.stacks = ""
+    def __init__(self, folder: Path, command: PytestCommand, tests: Ledger) -> None:
+        self.ended = Ended(code=0)
         self._stacks = folder / "stacks"
         self._output = (folder / "output").open("w+b")
         self._read, write = os.pipe()
@@ -310,22 +188,21 @@ class _Child:
             return
         time.sleep(_STACKS_S)
 
-    def end(self, tests: _Tests) -> None:
+    def end(self, tests: Ledger) -> None:
         """End what is left of it, take its last events, and keep what it printed last."""
         self.process.stop()
-        self.code = self.process.close()
+        code = self.process.close()
         tests.take(self.events())
-        if self._stacks.exists():
-            self.stacks = self._stacks.read_text(encoding="utf-8", errors="replace")
+        stacks = self._stacks.read_text(encoding="utf-8", errors="replace") if self._stacks.exists() else ""
         size = self._output.seek(0, os.SEEK_END)
         self._output.seek(max(0, size - _TAIL))
-        self.tail = self._output.read().decode(errors="replace").strip()
+        self.ended = Ended(code=code, tail=self._output.read().decode(errors="replace").strip(), stacks=stacks)
         self._output.close()
         os.close(self._read)
 
 
 @contextmanager
-def _child(command: PytestCommand, tests: _Tests) -> Iterator[_Child]:
+def _child(command: PytestCommand, tests: Ledger) -> Iterator[_Child]:
     with tempfile.TemporaryDirectory(prefix="mltest-pytest-", ignore_cleanup_errors=True) as folder:
         child = _Child(Path(folder), command, tests)
         try:
@@ -341,21 +218,3 @@ def _check(command: PytestCommand) -> None:
     if command.python and shutil.which(command.python) is None:
         msg = f"there is no interpreter {command.python!r}: name the project's `python`, in its virtual environment."
         raise ConfigurationError(msg)
-
-
-def _cause(code: int | None, status: int | None) -> str:
-    """Say in words how a process ended."""
-    if status == _INTERRUPTED:
-        return "interrupted pytest (KeyboardInterrupt or pytest.exit)"
-    if code is not None and code < 0:
-        try:
-            name = signal.Signals(-code).name
-        except ValueError:
-            name = "unknown"
-        hint = "; out of memory, or killed from outside" if -code == signal.SIGKILL else ""
-        return f"killed by signal {-code} ({name}) while it ran{hint}"
-    return f"left the process with exit code {code} (os._exit, or an extension's exit)"
-
-
-def _attempts(cases: list[Case]) -> dict[str, Any]:
-    return {"attempts": [{"outcome": case.outcome.value, "detail": case.detail} for case in cases]}
