@@ -27,12 +27,9 @@ def release(tmp_path_factory):
     environment.setenv("AIRFLOW_CONN_MLFLOW_DEFAULT", json.dumps({"conn_type": "mlflow", "host": uri}))
     environment.setenv("PATH", f"{Path(sys.executable).parent}{os.pathsep}{os.environ['PATH']}")
     subprocess.run([sys.executable, "-m", "airflow", "db", "migrate"], check=True, capture_output=True)
-    spec = importlib.util.spec_from_file_location("model_release", DAGS / "model_release.py")
-    module = importlib.util.module_from_spec(spec)
-    spec.loader.exec_module(module)
 
     def run(labels):
-        ran = module.dag.test(run_conf={"labels": labels, "work": str(folder / "work")})
+        ran = dag_of("model_release").test(run_conf={"labels": labels, "work": str(folder / "work")})
         states = {ti.task_id: str(ti.state) for ti in ran.get_task_instances()}
         suites = {kept.suite.name: kept.suite for kept in Store(folder / "reports").kept("model_release", ran.run_id)}
         return states, suites, folder / "reports"
@@ -42,7 +39,13 @@ def release(tmp_path_factory):
     environment.undo()
 
 
-@pytest.mark.airflow
+def dag_of(name):
+    spec = importlib.util.spec_from_file_location(name, DAGS / f"{name}.py")
+    module = importlib.util.module_from_spec(spec)
+    spec.loader.exec_module(module)
+    return module.dag
+
+
 def test_release_is_promoted_a_worse_one_refused_and_the_next_one_promoted_again(release):
     states, suites, reports = release("true")
     assert states == dict.fromkeys(TASKS, "success")
@@ -69,3 +72,6 @@ def test_release_is_promoted_a_worse_one_refused_and_the_next_one_promoted_again
     assert compared.outcome is Outcome.PASSED
     assert release.registry.version_of("late-flights", "champion") == "3"
     assert release.registry.tags("late-flights", "3")["mltest.champion.replaced"] == "1"
+
+    assert str(dag_of("model_rollback").test().state) == "success"
+    assert release.registry.version_of("late-flights", "champion") == "1"
