@@ -6,13 +6,18 @@ every orphan below it, and ends them all when the command has ended, when it is 
 or when the task is gone, however hard it was killed.
 """
 
+from __future__ import annotations
+
 import os
 import signal
-import subprocess
 import sys
 import time
-from collections.abc import Mapping, Sequence
-from typing import IO
+
+# The keeper starts for each command: what it does not need is imported where it is used.
+TYPE_CHECKING = False
+if TYPE_CHECKING:
+    from collections.abc import Mapping, Sequence
+    from typing import IO
 
 _GRACE_S = 1.5
 _END_S = 1.5
@@ -40,6 +45,8 @@ class KeptProcess:
         output: IO[bytes],
         pass_fds: Sequence[int] = (),
     ) -> None:
+        import subprocess
+
         # The keeper reads one end, and this process alone holds the other: its end is the task's.
         end, self._lifeline = os.pipe()
         try:

@@ -14,7 +14,7 @@ from typing import TYPE_CHECKING
 if TYPE_CHECKING:
     from collections.abc import Callable
 
-ROUNDS = 7
+ROUNDS = 9
 HEAVY = ("pandas", "mlflow", "great_expectations", "sklearn", "kubernetes")
 OPERATORS = ("pytest", "data", "model", "report", "gate", "promote")
 
@@ -89,7 +89,7 @@ def _pytest(folder: Path) -> None:
 
     def bare() -> None:
         subprocess.run(
-            [sys.executable, "-m", "pytest", "-q", "-p", "no:cacheprovider"],
+            [sys.executable, "-m", "pytest", "-q"],
             cwd=project, env=environment, stdout=subprocess.DEVNULL, check=True,
         )  # fmt: skip
 

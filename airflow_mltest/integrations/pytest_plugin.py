@@ -18,6 +18,7 @@ _DETAIL = 20_000
 _OUTPUT = 20_000
 # Beyond what a test that closes "all" descriptors usually closes.
 _HIGH_FD = 200
+_encode = json.JSONEncoder(default=str).encode
 
 
 class Events:
@@ -27,12 +28,15 @@ class Events:
     Args:
         descriptor: The pipe's end, inherited from the runner.
         orders: `only` and `skip`: lists of node ids; `stacks`: file for the threads' stacks.
+        distributed: The tests run in workers of pytest-xdist.
     """
 
-    def __init__(self, descriptor: int, orders: dict[str, Any]) -> None:
+    def __init__(self, descriptor: int, orders: dict[str, Any], *, distributed: bool) -> None:
         self._pipe = fcntl.fcntl(descriptor, fcntl.F_DUPFD_CLOEXEC, _HIGH_FD)
         os.close(descriptor)
         self._owner = os.getpid()
+        self._unsent = ""
+        self._distributed = distributed
         self._only = set(orders["only"]) if orders.get("only") is not None else None
         self._skip = set(orders.get("skip") or ())
         self._phases: dict[str, list[Any]] = {}
@@ -43,9 +47,14 @@ class Events:
     def _send(self, event: str, **fields: Any) -> None:
         if os.getpid() != self._owner:  # a test forked, and its child came back here
             return
-        line = json.dumps({"event": event, **fields}, default=str).encode() + b"\n"
-        while line:
-            line = line[os.write(self._pipe, line) :]
+        self._unsent += _encode({"event": event, **fields}) + "\n"
+        if event == "finished" and not self._distributed:
+            return  # the next test begins at once: one write for both
+        lines = self._unsent.encode()
+        self._unsent = ""
+        sent = os.write(self._pipe, lines)
+        while sent < len(lines):
+            sent += os.write(self._pipe, lines[sent:])
 
     @pytest.hookimpl(trylast=True)
     def pytest_collection_modifyitems(self, config: pytest.Config, items: list[pytest.Item]) -> None:
@@ -109,7 +118,8 @@ def pytest_configure(config: pytest.Config) -> None:
     if orders and not hasattr(config, "workerinput"):
         with open(orders, encoding="utf-8") as file:  # noqa: PTH123
             read = json.load(file)
-        config.pluginmanager.register(Events(read["pipe"], read), "mltest-events")
+        distributed = config.pluginmanager.hasplugin("dsession")
+        config.pluginmanager.register(Events(read["pipe"], read, distributed=distributed), "mltest-events")
 
 
 def _finished(phases: list[Any]) -> dict[str, Any]:
