@@ -80,7 +80,7 @@ with DAG(
             Slices(by=("origin", "carrier"), metric="roc_auc", minimum=0.55),
             NotWorseThan(metric="roc_auc", margin=0.01),
             Noise(metric="roc_auc", max_drop=0.02),
-            Latency(p95_ms=1000),  # of one row, on whatever machine this demo runs
+            Latency(p95_ms=500),
         ],
     )
     report = ReportOperator(task_id="report", name="release", required=STEPS)

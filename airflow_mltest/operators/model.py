@@ -66,19 +66,21 @@ class ModelTestOperator(SuiteOperator):
         from airflow_mltest.integrations.pandas_table import read_table
 
         registry = MlflowHook().get_conn()
+        model = registry.load(self.model)
+        recording.about(model=model.name or model.uri, version=model.version, model_digest=model.digest)
+        baseline = None if self.baseline is None else registry.load_baseline(self.baseline)
+        table = read_table(open_data(self.data))
+        recording.about(data=table.name, data_digest=table.digest)
+        absent = f"first release: {self.baseline} does not point anywhere yet" if self.baseline else ""
+        subject = ModelSubject(
+            model=model,
+            rows=table.rows,
+            target=self.target,
+            baseline=baseline,
+            baseline_absent=absent,
+            seed=self.seed,
+        )
+        # Not before the models are loaded: threads can be limited of libraries that are there.
         with controlled(self.seed) as conditions:
             recording.under(**conditions)
-            model = registry.load(self.model)
-            recording.about(model=model.name or model.uri, version=model.version, model_digest=model.digest)
-            baseline = None if self.baseline is None else registry.load_baseline(self.baseline)
-            table = read_table(open_data(self.data))
-            recording.about(data=table.name, data_digest=table.digest)
-            subject = ModelSubject(
-                model=model,
-                rows=table.rows,
-                target=self.target,
-                baseline=baseline,
-                baseline_absent=f"first release: {self.baseline} does not point anywhere yet" if self.baseline else "",
-                seed=self.seed,
-            )
             ask(self.checks, subject, recording)

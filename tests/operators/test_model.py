@@ -142,3 +142,31 @@ def test_no_checks_are_no_suite(asked):
 
     assert ran.state == "failed"
     assert type(ran.error).__name__ == "ConfigurationError"
+
+
+def test_libraries_that_the_model_brings_are_held_to_one_thread(churn_store, tmp_path):
+    import os
+    import subprocess
+    import sys
+
+    script = tmp_path / "task.py"
+    script.write_text(
+        "from dataclasses import dataclass\n"
+        "from types import SimpleNamespace\n"
+        "from airflow_mltest.core.outcome import Case, Outcome\n"
+        "from airflow_mltest.operators.model import ModelTestOperator\n"
+        "class Threads:\n"
+        "    def run(self, subject):\n"
+        "        from threadpoolctl import threadpool_info\n"
+        "        print('THREADS', sorted({(pool['user_api'], pool['num_threads']) for pool in threadpool_info()}))\n"
+        "        return Case(name='threads', outcome=Outcome.PASSED)\n"
+        "ti = SimpleNamespace(dag_id='d', run_id='r', task_id='t', map_index=-1, try_number=1)\n"
+        "ti.xcom_push = lambda *_: None\n"
+        f"operator = ModelTestOperator(task_id='t', model='models:/churn/1', data={churn_store.data!r},\n"
+        "                             target='churned', checks=[Threads()])\n"
+        "operator.execute({'ti': ti})\n"
+    )
+    environment = {**os.environ, "AIRFLOW__MLTEST__REPORT_ROOT": str(tmp_path), "OMP_NUM_THREADS": "2"}
+    done = subprocess.run([sys.executable, str(script)], env=environment, capture_output=True, text=True, check=True)
+
+    assert "THREADS [('blas', 1), ('openmp', 1)]" in done.stdout
