@@ -2,40 +2,23 @@
 
 from __future__ import annotations
 
+import json
+from dataclasses import dataclass
 from functools import cache
+from pathlib import Path
 from typing import TYPE_CHECKING, Any
 
-from airflow_mltest.core.outcome import Outcome, Suite
-from airflow_mltest.reports.plot import in_words, number, picture
+from airflow_mltest.core.outcome import Outcome
+from airflow_mltest.reports import plot
 
 if TYPE_CHECKING:
     from jinja2 import Template
 
+    from airflow_mltest.core.outcome import Case, Suite
     from airflow_mltest.reports.merge import Report
 
 _LOUD = (Outcome.FAILED, Outcome.BROKEN, Outcome.INCONCLUSIVE)
-_TEXT, _OUTPUT, _SHOWN = 4_000, 6_000, 200
-
-
-def render(report: Report) -> str:
-    """
-    Write *report* as one HTML page that loads nothing and runs nothing.
-
-    Of a text or a list that is very long the page shows a part, and says how much it leaves out;
-    `report.json` has it all.
-    """
-    loud = [
-        (suite, case) for outcome in _LOUD for suite in report.suites for case in suite.cases if case.outcome is outcome
-    ]
-    return _template().render(
-        report=report,
-        verdict=_VERDICTS[report.outcome],
-        loud=loud[:_SHOWN],
-        more_loud=max(0, len(loud) - _SHOWN),
-        suites=[_suite(suite) for suite in report.suites],
-    )
-
-
+_MARKS = {"passed": "✓", "failed": "✕", "broken": "!", "inconclusive": "?", "skipped": "–"}  # noqa: RUF001
 _VERDICTS = {
     Outcome.PASSED: "Everything passed",
     Outcome.FAILED: "Tests failed",
@@ -43,47 +26,156 @@ _VERDICTS = {
     Outcome.INCONCLUSIVE: "The data cannot tell",
     Outcome.SKIPPED: "Nothing ran",
 }
+_SUBJECT = ("model", "version", "model_digest", "data", "data_digest", "commit")
+
+# A page of more than this no browser opens gladly; what is left out is in report.json.
+_TOLD_CASES = 100
+_TABLE_ROWS = 200
+_LISTED_CASES = 10_000
+_SHORT_SUITE = 25
+_TEXT_CHARACTERS = 4_000
 
 
-def _suite(suite: Suite) -> dict[str, Any]:
-    """Sort a suite's cases into those with figures, and those of which a line is enough."""
-    figures = [case for case in suite.cases if case.measurements or case.outcome in _LOUD]
-    plain = [case for case in suite.cases if not case.measurements and case.outcome not in _LOUD]
-    return {
-        "suite": suite,
-        "figures": figures[:_SHOWN],
-        "plain": plain[: 10 * _SHOWN],
-        "left_out": max(0, len(figures) - _SHOWN) + max(0, len(plain) - 10 * _SHOWN),
-    }
+@dataclass(frozen=True, slots=True, kw_only=True)
+class _Section:
+    """
+    A suite as the page shows it.
+
+    Args:
+        anchor: Its id on the page.
+        rows: Cases worth a row of the table.
+        listed: The others, by outcome: a name and a line each.
+        unlisted: How many more there are.
+    """
+
+    suite: Suite
+    anchor: str
+    subject: dict[str, str]
+    rows: list[Case]
+    listed: dict[str, list[Case]]
+    unlisted: int
+
+
+def render(report: Report) -> str:
+    """
+    Write *report* as one HTML page that loads and runs nothing, whatever the tests have printed.
+
+    What did not pass comes first; of very long suites and outputs the page says what it leaves
+    out. Everything is in `report.json`.
+    """
+    sections = [_section(f"suite-{number}", suite) for number, suite in enumerate(report.suites, 1)]
+    loud = [
+        (section, case)
+        for outcome in _LOUD
+        for section in sections
+        for case in section.suite.cases
+        if case.outcome is outcome
+    ]
+    return _template().render(
+        report=report,
+        verdict=_VERDICTS[report.outcome],
+        sentence=_sentence(report),
+        sections=sections,
+        told=loud[:_TOLD_CASES],
+        untold=loud[_TOLD_CASES:][:_LISTED_CASES],
+        loud_count=len(loud),
+        anchors={id(case): f"case-{number}" for number, (_, case) in enumerate(loud[:_TOLD_CASES], 1)},
+    )
 
 
 @cache
 def _template() -> Template:
-    import jinja2
+    from jinja2 import Environment, FileSystemLoader, StrictUndefined
 
-    environment = jinja2.Environment(
-        loader=jinja2.PackageLoader("airflow_mltest.reports", "."),
+    environment = Environment(
+        loader=FileSystemLoader(Path(__file__).parent),
         autoescape=True,
+        undefined=StrictUndefined,
         trim_blocks=True,
         lstrip_blocks=True,
-        undefined=jinja2.StrictUndefined,
     )
-    environment.filters.update(picture=_picture, number=number, in_words=in_words, clip=_clip, seconds=_seconds)
-    environment.globals.update(text_limit=_TEXT, output_limit=_OUTPUT)
+    environment.filters.update(duration=_duration, clip=_clip, ending=_ending, text=_text, thousands=_thousands)
+    environment.filters.update(ref=id, first_line=lambda text: _clip(text.partition("\n")[0]))
+    environment.globals.update(plot=plot.plot, standing=plot.standing, words=plot.words, width=plot.WIDTH, marks=_MARKS)
     return environment.get_template("report.html.j2")
 
 
-def _picture(measurement: Any) -> Any:
-    import markupsafe
+def _section(anchor: str, suite: Suite) -> _Section:
+    short = len(suite.cases) <= _SHORT_SUITE
+    worth = [case for case in suite.cases if short or case.outcome in _LOUD or case.measurements or case.flaky]
+    # The table is read from the top, and may end before the suite does.
+    worth.sort(key=lambda case: _LOUD.index(case.outcome) if case.outcome in _LOUD else len(_LOUD))
+    rows = worth[:_TABLE_ROWS]
+    shown = {id(case) for case in rows}
+    others = [case for case in suite.cases if id(case) not in shown]
+    listed: dict[str, list[Case]] = {}
+    for case in others[:_LISTED_CASES]:
+        listed.setdefault(case.outcome.value, []).append(case)
+    known = [key for key in _SUBJECT if key in suite.subject]
+    return _Section(
+        suite=suite,
+        anchor=anchor,
+        subject={key: suite.subject[key] for key in (*known, *sorted(suite.subject.keys() - {*known}))},
+        rows=rows,
+        listed=listed,
+        unlisted=len(others[_LISTED_CASES:]),
+    )
 
-    return markupsafe.Markup(picture(measurement))  # noqa: S704  numbers, and words that are escaped there
+
+def _sentence(report: Report) -> str:
+    """Say in sentences what the counts say in numbers."""
+    counts = report.counts
+    total = sum(count for name, count in counts.items() if name != "flaky")
+    incomplete = sum(bool(suite.incomplete) for suite in report.suites)
+    said = [
+        (len(report.missing), f"{_several(len(report.missing), 'required suite')} missing."),
+        (counts["failed"], f"{_thousands(counts['failed'])} of {_several(total, 'case')} failed."),
+        (counts["broken"], f"{_several(counts['broken'], 'case')} could not be judged."),
+        (incomplete, f"{_several(incomplete, 'suite')} did not reach the end."),
+        (counts["inconclusive"], f"In {_several(counts['inconclusive'], 'case')} the data cannot tell."),
+        (not total, "Nothing ran."),
+        (report.outcome is Outcome.SKIPPED, f"{_several(total, 'case')} skipped, and none passed."),
+    ]
+    sentences = [sentence for count, sentence in said if count]
+    if not sentences:
+        skipped = f"; {_several(counts['skipped'], 'case')} skipped" if counts["skipped"] else ""
+        sentences = [f"{_several(counts['passed'], 'case')} passed, and none failed{skipped}."]
+    return " ".join(sentences)
 
 
-def _clip(text: str, length: int) -> str:
-    return text if len(text) <= length else f"{text[:length]}\n... ({len(text) - length} more characters)"
+def _several(count: int, noun: str) -> str:
+    return f"{_thousands(count)} {noun}{'' if count == 1 else 's'}"
 
 
-def _seconds(value: float) -> str:
-    if value >= 60:  # noqa: PLR2004
-        return f"{int(value // 60)} min {value % 60:.0f} s"
-    return f"{value:.1f} s" if value >= 1 else f"{value * 1000:.0f} ms"
+def _thousands(count: int) -> str:
+    return f"{count:,}".replace(",", "\N{NARROW NO-BREAK SPACE}")
+
+
+def _duration(seconds: float) -> str:
+    """Write seconds as a person would say them."""
+    if not 0 <= seconds < float("inf"):
+        return "unknown"
+    if seconds < 1:
+        return f"{seconds * 1000:.0f}\N{NO-BREAK SPACE}ms"
+    if seconds < 59.95:  # noqa: PLR2004  what would be rounded to 60.0 s is a minute
+        return f"{seconds:.1f}\N{NO-BREAK SPACE}s"
+    minutes, rest = divmod(round(seconds), 60)
+    hours, minutes = divmod(minutes, 60)
+    return f"{hours} h {minutes:02} min" if hours else f"{minutes} min {rest:02} s"
+
+
+def _clip(text: str) -> str:
+    """Keep the beginning of a text, where it says what was wrong."""
+    left_out = len(text) - _TEXT_CHARACTERS
+    return text if left_out <= 0 else f"{text[:_TEXT_CHARACTERS]} … ({_thousands(left_out)} more characters)"
+
+
+def _ending(text: str) -> str:
+    """Keep the end of an output, where it says what happened last."""
+    left_out = len(text) - _TEXT_CHARACTERS
+    return text if left_out <= 0 else f"({_thousands(left_out)} characters before this) …\n{text[-_TEXT_CHARACTERS:]}"
+
+
+def _text(value: Any) -> str:
+    """Write a fact: text as it is, all else as JSON."""
+    return value if isinstance(value, str) else json.dumps(value, ensure_ascii=False, default=str)

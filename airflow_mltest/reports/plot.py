@@ -3,85 +3,142 @@
 from __future__ import annotations
 
 import math
-from html import escape
-from typing import TYPE_CHECKING
+from dataclasses import dataclass
+from typing import TYPE_CHECKING, TypeGuard
 
 if TYPE_CHECKING:
-    from collections.abc import Callable
+    from collections.abc import Callable, Iterable, Sequence
 
     from airflow_mltest.core.outcome import Measurement
 
-_WIDTH, _HEIGHT, _EDGE = 220, 26, 8
-_UNITS = {"_ms": "ms", "_s": "s", "_mib": "MiB", "_gib": "GiB", "_bytes": "B"}
+WIDTH = 240.0
+_INSET = 8.0
+_FIGURES = 4
+_MOST_FIGURES = 17  # what tells any two floats apart
+
+# What follows the number, by how its name ends. The longest first: `_per_s` ends in `_s`.
+_UNITS = {
+    "_per_s": "/s",
+    "_share": " %",
+    "_hours": " h",
+    "_days": " d",
+    "_bytes": " B",
+    "_mib": " MiB",
+    "_gib": " GiB",
+    "_ms": " ms",
+    "_s": " s",
+}
 
 
-def picture(measurement: Measurement) -> str:
+@dataclass(frozen=True, slots=True, kw_only=True)
+class Plot:
     """
-    Draw the interval as a bar, the estimate as a dot, and what is not allowed as shaded ground.
+    Where the parts of one picture are: x from 0 to `WIDTH`, left to right.
+
+    Args:
+        dot: The estimate.
+        bar: Start and length of the interval; None without one.
+        bounds: A line for each bound.
+        forbidden: Start and length of what lies beyond each bound.
+    """
+
+    dot: float
+    bar: tuple[float, float] | None
+    bounds: tuple[float, ...]
+    forbidden: tuple[tuple[float, float], ...]
+
+
+def plot(measurement: Measurement) -> Plot | None:
+    """Draw *measurement* on a scale of its own; None where there is nothing to draw it beside."""
+    minimum, maximum, value = measurement.minimum, measurement.maximum, measurement.value
+    bounds, ends = _bounds(measurement), _ends(measurement)
+    x = _scale([value, *bounds, *ends]) if math.isfinite(value) and (bounds or ends) else None
+    if x is None:
+        return None
+    forbidden = [(0.0, x(minimum))] if _known(minimum) else []
+    if _known(maximum):
+        forbidden.append((x(maximum), round(WIDTH - x(maximum), 1)))
+    return Plot(
+        dot=x(value),
+        bar=(x(ends[0]), round(max(2.0, x(ends[1]) - x(ends[0])), 1)) if ends else None,
+        bounds=tuple(x(bound) for bound in bounds),
+        forbidden=tuple(forbidden),
+    )
+
+
+def standing(measurement: Measurement) -> str:
+    """
+    Say on which side of its bounds *measurement* is, with the whole of its interval.
 
     Returns:
-        An SVG element that says the same in words; empty when there is nothing to compare with.
+        `holds`, `crosses` (the interval does) or `violates`; empty without a bound or a value.
     """
-    seen = [measurement.value, measurement.low, measurement.high, measurement.minimum, measurement.maximum]
-    known = [value for value in seen if value is not None and math.isfinite(value)]
-    bounds = [value for value in (measurement.minimum, measurement.maximum) if value is not None]
-    if not math.isfinite(measurement.value) or not bounds:
+    if not math.isfinite(measurement.value) or not _bounds(measurement):
         return ""
-    x = _scale(min(known), max(known))
-    words = escape(in_words(measurement), quote=True)
-    size = f'viewBox="0 0 {_WIDTH} {_HEIGHT}" width="{_WIDTH}" height="{_HEIGHT}"'
-    parts = [
-        f'<svg class="plot" {size} role="img" aria-label="{words}"><title>{words}</title>',
-        f'<line class="axis" x1="0" x2="{_WIDTH}" y1="13" y2="13"/>',
-    ]
-    if measurement.minimum is not None:
-        edge = x(measurement.minimum)
-        parts.append(f'<rect class="no" x="0" y="3" width="{edge:.1f}" height="20"/>')
-        parts.append(f'<line class="bound" x1="{edge:.1f}" x2="{edge:.1f}" y1="1" y2="25"/>')
-    if measurement.maximum is not None:
-        edge = x(measurement.maximum)
-        parts.append(f'<rect class="no" x="{edge:.1f}" y="3" width="{_WIDTH - edge:.1f}" height="20"/>')
-        parts.append(f'<line class="bound" x1="{edge:.1f}" x2="{edge:.1f}" y1="1" y2="25"/>')
+    seen = (measurement.value, *_ends(measurement))
+    low, high = min(seen), max(seen)
+    minimum = measurement.minimum if _known(measurement.minimum) else -math.inf
+    maximum = measurement.maximum if _known(measurement.maximum) else math.inf
+    if minimum <= low and high <= maximum:
+        return "holds"
+    return "violates" if high < minimum or low > maximum else "crosses"
+
+
+def words(measurement: Measurement) -> dict[str, str]:
+    """Say the `value`, its `interval` and what was `wanted`, each as text; empty where it is not known."""
+    name, value = measurement.name, measurement.value
+    others = [*_bounds(measurement), *_ends(measurement)]
+    said = {"value": _number(value, name, others) if math.isfinite(value) else "not measured"}
+    told = [_number(end, name, _bounds(measurement)) for end in _ends(measurement)]
+    coverage = f"{_number(measurement.confidence, '_share', ())} interval " if measurement.confidence else ""
+    said["interval"] = f"{coverage}{told[0]} to {told[1]}" if told else ""
+    wanted = (("at least", measurement.minimum), ("at most", measurement.maximum))
+    said["wanted"] = " and ".join(f"{word} {_number(b, name, (value,))}" for word, b in wanted if _known(b))
+    return said
+
+
+def _known(bound: float | None) -> TypeGuard[float]:
+    return bound is not None and math.isfinite(bound)
+
+
+def _bounds(measurement: Measurement) -> list[float]:
+    return [bound for bound in (measurement.minimum, measurement.maximum) if _known(bound)]
+
+
+def _ends(measurement: Measurement) -> Sequence[float]:
+    """Give both ends of the interval, or none: of one without the other there is no picture."""
     low, high = measurement.low, measurement.high
-    if low is not None and high is not None:
-        width = max(1.0, x(high) - x(low))
-        parts.append(f'<rect class="interval" x="{x(low):.1f}" y="9" width="{width:.1f}" height="8" rx="3"/>')
-    parts.append(f'<circle class="estimate" cx="{x(measurement.value):.1f}" cy="13" r="4"/></svg>')
-    return "".join(parts)
+    return (low, high) if _known(low) and _known(high) and low <= high else ()
 
 
-def in_words(measurement: Measurement) -> str:
-    """Say "roc_auc 0.69, between 0.68 and 0.70, at least 0.62 wanted"."""
-    text = f"{measurement.name} {number(measurement.value, measurement.name)}"
-    if measurement.low is not None and measurement.high is not None:
-        text += f", between {number(measurement.low)} and {number(measurement.high)}"
-    if measurement.minimum is not None:
-        text += f", at least {number(measurement.minimum)} wanted"
-    if measurement.maximum is not None:
-        text += f", at most {number(measurement.maximum)} wanted"
-    return text
+def _scale(numbers: Sequence[float]) -> Callable[[float], float] | None:
+    lowest, highest = min(numbers), max(numbers)
+    margin = (highest - lowest) * 0.15 or abs(lowest) * 0.1 or 1.0
+    # What is never negative keeps its zero: a latency has no left of it.
+    start = max(0.0, lowest - margin) if lowest > 0 else lowest - margin
+    span = highest + margin - start
+    if not math.isfinite(span) or span <= 0:
+        return None
+    return lambda number: round(_INSET + (number - start) / span * (WIDTH - 2 * _INSET), 1)
 
 
-def number(value: float | None, name: str = "") -> str:
-    """Write a number with four digits that count, and the unit that its *name* ends with."""
-    if value is None:
-        return ""
-    if math.isnan(value):
-        return "not measured"
-    text = f"{value:,.0f}" if abs(value) >= 10_000 and math.isfinite(value) else f"{value:.4g}"  # noqa: PLR2004
+def _number(value: float, name: str, apart_from: Iterable[float]) -> str:
+    """Write four figures and the unit; more where two different numbers would read the same."""
     stem = name.partition("[")[0]
-    unit = next((unit for suffix, unit in _UNITS.items() if stem.endswith(suffix)), "")
-    return f"{text} {unit}" if unit else text
+    unit = next((unit for ending, unit in _UNITS.items() if stem.endswith(ending)), "")
+    factor = 100.0 if unit == " %" else 1.0
+    others = [other for other in apart_from if other != value and math.isfinite(other)]
+    for figures in range(_FIGURES, _MOST_FIGURES + 1):
+        text = _digits(value * factor, figures)
+        if all(_digits(other * factor, figures) != text for other in others):
+            break
+    return text + unit.replace(" ", "\N{NO-BREAK SPACE}")
 
 
-def _scale(least: float, most: float) -> Callable[[float], float]:
-    """Map numbers to the width of the picture; all equal ones go to its middle."""
-    room = most - least
-
-    def x(value: float) -> float:
-        if not room:
-            return _WIDTH / 2
-        share = min(1.0, max(0.0, (value - least) / room))
-        return _EDGE + share * (_WIDTH - 2 * _EDGE)
-
-    return x
+def _digits(value: float, figures: int) -> str:
+    size = math.floor(math.log10(abs(value))) if value and math.isfinite(value) else 0
+    if not -5 <= size < 15:  # noqa: PLR2004  beyond, zeros are harder to read than an exponent
+        return f"{value:.{figures}g}".replace("-", "\N{MINUS SIGN}")
+    text = f"{value:,.{max(0, figures - 1 - size)}f}"
+    text = text.rstrip("0").rstrip(".") if "." in text else text
+    return text.replace(",", "\N{NARROW NO-BREAK SPACE}").replace("-", "\N{MINUS SIGN}")

@@ -2,8 +2,10 @@
 
 from __future__ import annotations
 
+import contextlib
 import hashlib
 import json
+import re
 import uuid
 from dataclasses import dataclass
 from typing import TYPE_CHECKING, Any
@@ -16,6 +18,11 @@ from airflow_mltest.reports.document import dumps, suite_from_document, suite_to
 if TYPE_CHECKING:
     from collections.abc import Iterator, Mapping
 
+_TASK = re.compile(r"(.+)@(-?\d+)", re.ASCII)
+_TRY = re.compile(r"(\d+)\.json", re.ASCII)
+# A file name may have 255 bytes on most file systems; the rest is for `@<map_index>`.
+_LONGEST = 200
+
 
 @dataclass(frozen=True, slots=True, kw_only=True)
 class Kept:
@@ -25,7 +32,7 @@ class Kept:
     Args:
         suite: What it said; one that cannot be read is broken, and says why.
         address: Where it is.
-        digest: `sha256:` of its bytes.
+        digest: `sha256:` of its bytes; empty when they could not be read.
     """
 
     suite: Suite
@@ -68,28 +75,40 @@ class Store:
         return {file: self._write(folder, file, text) for file, text in files.items()}
 
     def kept(self, dag_id: str, run_id: str) -> list[Kept]:
-        """Read the newest try of every task of a run, in the order in which they started."""
+        """
+        Read the newest try of every task of a run, in the order in which they started.
+
+        What is no suite's place is passed over; what is one and cannot be read is a broken suite,
+        since a report never refuses.
+        """
+        self._forget_listings()
         folder = self.folder(dag_id, run_id)
         found = [self._read(path, dag_id, run_id) for path in self._newest(folder)]
         return sorted(found, key=lambda kept: (kept.suite.started_at, kept.address))
 
+    def _forget_listings(self) -> None:
+        # The client of an object store remembers them: what other workers kept since would be missing.
+        filesystem = getattr(getattr(self.root, "__wrapped__", self.root), "fs", None)
+        if filesystem is not None:
+            filesystem.invalidate_cache()
+
     def _newest(self, folder: Any) -> Iterator[Any]:
-        if not folder.exists():
+        if not folder.is_dir():
             return
         for task in folder.iterdir():
-            if "@" not in task.name:  # a report's folder: an @ of a task's own would be quoted
-                continue
-            tries = [path for path in task.iterdir() if path.name.removesuffix(".json").isdigit()]
-            if tries:
-                yield max(tries, key=lambda path: int(path.name.removesuffix(".json")))
+            # A report's folder has no @: one of its own would be quoted.
+            if _TASK.fullmatch(task.name) and task.is_dir():
+                tries = [path for path in task.iterdir() if _TRY.fullmatch(path.name)]
+                if tries:
+                    yield max(tries, key=lambda path: int(path.name.removesuffix(".json")))
 
     def _read(self, path: Any, dag_id: str, run_id: str) -> Kept:
-        content = path.read_bytes()
-        digest = f"sha256:{hashlib.sha256(content).hexdigest()}"
+        digest = ""
         try:
+            content = path.read_bytes()
+            digest = f"sha256:{hashlib.sha256(content).hexdigest()}"
             suite = suite_from_document(json.loads(content))
-        except (ValueError, ConfigurationError) as error:
-            # Reports never refuse: the reader sees that it was there, and that it says nothing.
+        except Exception as error:  # noqa: BLE001  an object store's own, JSON's, ours: the reader sees which
             task_id, _, map_index = path.parent.name.rpartition("@")
             origin = Origin(
                 dag_id=dag_id,
@@ -107,15 +126,21 @@ class Store:
             folder.mkdir(parents=True, exist_ok=True)
             aside.write_bytes(text.encode("utf-8", errors="replace"))
             aside.replace(target)
-        except OSError as error:
+        except Exception as error:  # an object store raises its client's own
+            with contextlib.suppress(Exception):
+                aside.unlink(missing_ok=True)
             msg = (
-                f"the report store {str(self.root)!r} cannot be written: {error}. Set `[mltest] report_root` to a "
-                "place that every worker can write and the API server can read."
+                f"the report store {str(self.root)!r} cannot be written: {type(error).__name__}: {error}. Set "
+                "`[mltest] report_root` to a place that every worker can write and the API server can read."
             )
             raise BrokenRunError(msg) from error
         return str(target)
 
 
 def _part(name: str) -> str:
-    # Whoever may trigger a run chooses its id; quoted, it cannot leave the root. Never empty, never a dot.
-    return quote(name, safe="").replace(".", "%2E") or "%00"
+    """Quote *name* so that it is one part of a path, and no other name is quoted the same."""
+    # Whoever may trigger a run chooses its id; quoted, it cannot leave the root. Nothing is quoted with a `=`.
+    part = quote(name, safe="").replace(".", "%2E")
+    if len(part) > _LONGEST:
+        part = f"{part[: _LONGEST - 33]}={hashlib.sha256(name.encode()).hexdigest()[:32]}"
+    return part or "="

@@ -46,6 +46,38 @@ def nasty(case, suite):
     return suite("nasty", *cases, subject={"model": evil}, environment={"seed": 3, "packages": {"numpy": "2"}})
 
 
+@pytest.fixture
+def rich_suite():
+    return Suite(
+        name="model_tests",
+        kind="model",
+        origin=Origin(dag_id="release", run_id="manual__1", task_id="model_tests", map_index=2, try_number=3),
+        subject={"model": "churn", "version": "7"},
+        environment={"python": "3.11", "cpus": 4, "threads": {"omp": 2}},
+        started_at=datetime(2026, 3, 1, 12, 30, tzinfo=UTC),
+        duration_s=12.5,
+        incomplete="stopped by a user",
+        cases=(
+            Case(
+                name="accuracy",
+                outcome=Outcome.FAILED,
+                detail="0.71 is less than 0.8.\nLook at region <north>.",
+                duration_s=1.25,
+                measurements=(
+                    Measurement(name="accuracy", value=0.71, low=0.68, high=0.74, minimum=0.8, confidence=0.95),
+                ),
+                facts={"worst": ["north", 3]},
+                output="Traceback: \x1b[31mred\x1b[0m\n",
+                location="tests/model.py:12",
+            ),
+            Case(name="noise", outcome=Outcome.INCONCLUSIVE, detail="30 rows cannot tell; 400 would."),
+            Case(name="latency", outcome=Outcome.BROKEN, measurements=(Measurement(name="p95_ms", value=math.nan),)),
+            Case(name="memory", outcome=Outcome.PASSED, flaky=True),
+            Case(name="fairness", outcome=Outcome.SKIPPED, detail="no such column"),
+        ),
+    )
+
+
 text = st.text(max_size=300)
 numbers = st.one_of(st.none(), st.floats(width=32))
 measurements = st.builds(

@@ -7,7 +7,6 @@ from hypothesis import given, settings
 from airflow_mltest.core.outcome import Measurement
 from airflow_mltest.reports.merge import report_of
 from airflow_mltest.reports.page import render
-from airflow_mltest.reports.plot import in_words, number, picture
 
 
 class Tags(HTMLParser):
@@ -32,19 +31,20 @@ def test_page_loads_nothing_and_runs_nothing(nasty):
 
     assert "script" not in seen.tags
     assert "b>d" not in page
-    assert seen.loads == []
+    assert all(link.startswith("#") for link in seen.loads)
+    assert "default-src 'none'" in page
     assert not re.search(r"url\(|@import|https?:", page)
     assert "<script>alert('x')</script>" in "".join(seen.text)
 
 
-def test_verdict_comes_first_and_failures_before_suites(suite, case):
+def test_verdict_comes_first_and_failures_before_the_suites_they_are_of(suite, case):
     page = render(
         report_of("release", [suite("good", "passed"), suite("bad", case("broken one", "failed", detail="why"))])
     )
     text = "".join(Tags(page).text)
 
     assert (
-        text.index("Tests failed") < text.index("What has not passed") < text.index("broken one") < text.index("good")
+        text.index("Tests failed") < text.index("What has not passed") < text.index("broken one") < text.rindex("good")
     )
 
 
@@ -69,8 +69,9 @@ def test_page_of_five_thousand_tests_stays_small_and_says_what_it_leaves_out(sui
     page = render(report_of("r", [suite("s", *many, *loud)]))
 
     assert len(page) < 6_000_000
-    assert "100 more are in report.json" in page
-    assert "more characters" in page
+    assert "200 more that have not passed, by name" in page
+    assert "96\N{NARROW NO-BREAK SPACE}000 more characters" in page
+    assert "96\N{NARROW NO-BREAK SPACE}000 characters before this" in page
 
 
 def test_page_of_any_suite_can_be_written(suites):
@@ -82,42 +83,69 @@ def test_page_of_any_suite_can_be_written(suites):
     check()
 
 
-def test_picture_says_in_words_what_it_shows():
-    measured = Measurement(name="p95_ms", value=12.5, low=11.0, high=14.0, maximum=20.0)
-    drawn = picture(measured)
+def test_every_link_leads_somewhere_on_the_page(nasty, suite):
+    page = render(report_of("r", [nasty, suite("s", "failed", "passed", incomplete="killed")]))
+    ids = re.findall(r' id="([^"]+)"', page)
 
-    assert in_words(measured) == "p95_ms 12.5 ms, between 11 and 14, at most 20 wanted"
-    assert f'aria-label="{in_words(measured)}"' in drawn
-    positions = {kind: float(x) for kind, x in re.findall(r'class="(\w+)" (?:x1|x|cx)="([\d.]+)"', drawn)}
-    assert positions["interval"] < positions["estimate"] < positions["bound"] == positions["no"]
-
-
-def test_picture_with_both_bounds_shades_both_sides():
-    drawn = picture(Measurement(name="n", value=5, minimum=1, maximum=9))
-
-    assert drawn.count('class="no"') == 2
+    assert len(ids) == len(set(ids))
+    assert {link[1:] for link in Tags(page).loads} <= set(ids)
+    assert len(Tags(page).loads) >= 6
 
 
-def test_number_without_a_bound_or_a_value_has_no_picture():
-    assert picture(Measurement(name="n", value=5)) == ""
-    assert picture(Measurement(name="n", value=float("nan"), minimum=1)) == ""
+def test_every_number_is_pictured_and_the_picture_says_it_in_words(suite, case):
+    measured = Measurement(name="p95_<ms>_ms", value=12.5, low=11.0, high=14.0, maximum=20.0, confidence=0.95)
+    page = render(report_of("r", [suite("s", case("latency", measurements=(measured,)))]))
+    (said,) = re.findall(r'role="img" aria-label="([^"]*)"', page)
+
+    assert said.replace("\N{NO-BREAK SPACE}", " ") == (
+        "p95_&lt;ms&gt;_ms: 12.5 ms; 95 % interval 11 ms to 14 ms; wanted at most 20 ms; within bounds"
+    )
+    assert f"<title>{said}</title>" in page
 
 
-def test_numbers_all_alike_are_drawn_in_the_middle():
-    assert 'cx="110.0"' in picture(Measurement(name="n", value=1, minimum=1))
+def test_numbers_of_one_case_beyond_a_dozen_are_folded_and_beyond_two_hundred_left_out(suite, case):
+    measured = tuple(Measurement(name=f"m{number}", value=1.0, minimum=0.5) for number in range(300))
+    page = render(report_of("r", [suite("s", case("slices", measurements=measured))]))
+
+    assert page.count('role="img"') == 200
+    assert "288 more numbers" in page
+    assert "100 more are in report.json" in page
 
 
 @pytest.mark.parametrize(
-    "value, name, text",
+    "outcomes, said",
     [
-        (0.68712, "roc_auc", "0.6871"),
-        (12.3456, "latency_p95_ms", "12.35 ms"),
-        (12.3456, "latency_p95_ms[50 rows]", "12.35 ms"),
-        (1234567, "rows", "1,234,567"),
-        (float("nan"), "x", "not measured"),
-        (float("inf"), "x", "inf"),
-        (None, "x", ""),
+        (["passed"], "1 case passed, and none failed."),
+        (["passed", "passed", "skipped"], "2 cases passed, and none failed; 1 case skipped."),
+        (["passed", "failed", "broken", "inconclusive"], "1 of 4 cases failed. 1 case could not be judged. In 1 case"),
+        (["skipped"], "1 case skipped, and none passed."),
+        ([], "Nothing ran."),
     ],
 )
-def test_numbers_are_written_with_what_counts(value, name, text):
-    assert number(value, name) == text
+def test_counts_are_said_as_a_sentence(suite, outcomes, said):
+    assert said in render(report_of("r", [suite("s", *outcomes)]))
+
+
+def test_facts_conditions_and_subject_are_told(nasty):
+    text = "".join(Tags(render(report_of("r", [nasty]))).text)
+
+    for told in ("Environment", "packages", '{"numpy": "2"}', "Facts", "a.py:3", "Model"):
+        assert told in text
+
+
+def test_flaky_case_of_a_long_suite_is_not_hidden_among_the_others(suite, case):
+    many = [case(f"t{number}") for number in range(500)]
+    page = render(report_of("r", [suite("s", *many, case("shaky", flaky=True))]))
+    text = "".join(Tags(page).text)
+
+    assert text.index("shaky") < text.index("500 more cases")
+
+
+@pytest.mark.parametrize(
+    "seconds, said",
+    [(0.0321, "32 ms"), (59.94, "59.9 s"), (59.96, "1 min 00 s"), (3725, "1 h 02 min"), (float("nan"), "unknown")],
+)
+def test_durations_are_said_as_people_say_them(suite, seconds, said):
+    page = render(report_of("r", [suite("s", "passed", duration_s=seconds)]))
+
+    assert said in page.replace("\N{NO-BREAK SPACE}", " ")

@@ -3,7 +3,7 @@ import threading
 from pathlib import Path
 
 import pytest
-from hypothesis import given
+from hypothesis import example, given
 from hypothesis import strategies as st
 
 from airflow_mltest.core.errors import BrokenRunError, ConfigurationError
@@ -74,6 +74,7 @@ names = st.one_of(
 )
 
 
+@example([("", "r", "t"), ("\x00", "r", "t"), ("=", "r", "t"), ("d", "", "t"), ("d", "..", "t")])
 @given(st.lists(st.tuples(names, names, names), min_size=1, max_size=4, unique=True))
 def test_no_id_leads_out_of_the_root_and_no_two_meet(tmp_path_factory, ids):
     root = tmp_path_factory.mktemp("store") / "root"
@@ -139,3 +140,107 @@ def test_airflows_object_storage_path_is_a_root_too(tmp_path, suite):
     assert json.loads((tmp_path / "reports" / "d" / "r" / "a@-1" / "1.json").read_text())["outcome"] == "passed"
     assert (tmp_path / "reports" / "d" / "r" / "report" / "report.html").read_text(encoding="utf-8") == "ü"
     assert not list(tmp_path.rglob("*.part"))
+
+
+def test_storage_that_remembers_listings_shows_what_others_have_kept_since(tmp_path, suite):
+    class Client:
+        """What clients of object stores do: list a folder once."""
+
+        def __init__(self):
+            self.listings = {}
+
+        def invalidate_cache(self):
+            self.listings.clear()
+
+    class Remembered(type(tmp_path)):
+        fs = Client()
+
+        def iterdir(self):
+            return iter(self.fs.listings.setdefault(str(self), list(super().iterdir())))
+
+    store = Store(Remembered(tmp_path))
+    store.keep(suite("a", "passed"))
+    assert len(store.kept("d", "r")) == 1
+
+    Store(tmp_path).keep(suite("b", "passed"))
+
+    assert len(store.kept("d", "r")) == 2
+
+
+@pytest.mark.parametrize("stray", ["note@home", "a@1", "²@1", "x@y/1.json", "a@-1/².json", "a@-1/notes.json", "a@-1/9"])
+def test_what_is_no_place_of_a_suite_is_passed_over(tmp_path, suite, stray):
+    store = Store(tmp_path)
+    address = store.keep(suite("a", "passed"))
+    path = tmp_path / "d" / "r" / stray
+    path.parent.mkdir(exist_ok=True)
+    path.write_text("{")
+
+    assert [kept.address for kept in store.kept("d", "r")] == [address]
+
+
+def test_one_damaged_file_does_not_hide_the_others(tmp_path, suite):
+    store = Store(tmp_path)
+    changes = {
+        "naive": {"started_at": "2026-01-01T00:00:00"},
+        "typed": {"duration_s": "fast"},
+        "empty": {"subject": 3},
+        "cases": {"cases": [3]},
+        "kind": {"kind": "weather"},
+    }
+    for name, change in changes.items():
+        path = Path(store.keep(suite(name, "passed")))
+        path.write_text(json.dumps(json.loads(path.read_text()) | change))
+    store.keep(suite("good", "passed"))
+    folder = Path(store.keep(suite("folder", "passed")))
+    folder.unlink()
+    folder.mkdir()
+
+    found = {kept.suite.name: kept for kept in store.kept("d", "r")}
+
+    assert {name for name, kept in found.items() if kept.suite.passed} == {"good"}
+    assert {*found} == {*changes, "good", "folder"}
+    assert found["folder"].digest == ""
+    assert found["naive"].digest.startswith("sha256:")
+
+
+@pytest.mark.parametrize("part", ["g" * 250, ".".join(["group"] * 41), ":" * 250, "\N{SNOWMAN}" * 250])
+def test_names_that_airflow_allows_and_no_file_system_does_are_kept_too(tmp_path, part):
+    case = Case(name="c", outcome=Outcome.PASSED)
+    store = Store(tmp_path)
+    addresses = {
+        store.keep(
+            Suite(
+                name="s",
+                kind="code",
+                cases=(case,),
+                origin=Origin(dag_id=part, run_id=part, task_id=part + end, map_index=1000),
+            )
+        )
+        for end in ("", "x", "y")
+    }
+
+    assert len(addresses) == 3
+    assert len(store.kept(part, part)) == 3
+
+
+def test_store_whose_client_raises_its_own_errors_is_broken_too(tmp_path, suite):
+    class DeniedError(Exception):
+        pass
+
+    class Denying(type(tmp_path)):
+        def mkdir(self, *_, **__):
+            raise DeniedError(403)
+
+    with pytest.raises(BrokenRunError, match=r"DeniedError: 403.*report_root"):
+        Store(Denying(tmp_path)).keep(suite("a", "passed"))
+
+
+def test_file_that_could_not_be_renamed_is_not_left_behind(tmp_path, suite):
+    store = Store(tmp_path)
+    in_the_way = Path(store.keep(suite("a", "passed")))
+    in_the_way.unlink()
+    (in_the_way / "x").mkdir(parents=True)
+
+    with pytest.raises(BrokenRunError):
+        store.keep(suite("a", "passed"))
+    assert list(in_the_way.parent.iterdir()) == [in_the_way]
