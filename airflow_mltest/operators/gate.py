@@ -71,6 +71,7 @@ class GateOperator(SuiteOperator):
         from airflow_mltest.core.errors import ConfigurationError
         from airflow_mltest.hooks.mlflow import MlflowHook
 
+        self._decision = None  # an earlier run's, where one object runs twice, is none of this one's
         if not self.version:
             msg = f"there is no version of {self.model!r} to judge: did the task that registers it succeed?"
             raise ConfigurationError(msg)

@@ -69,6 +69,7 @@ class ModelTestOperator(SuiteOperator):
         model = registry.load(self.model)
         recording.about(model=model.name or model.uri, version=model.version, model_digest=model.digest)
         baseline = None if self.baseline is None else registry.load_baseline(self.baseline)
+        recording.about(baseline=baseline.uri if baseline else None)
         table = read_table(open_data(self.data))
         recording.about(data=table.name, data_digest=table.digest)
         absent = f"first release: {self.baseline} does not point anywhere yet" if self.baseline else ""

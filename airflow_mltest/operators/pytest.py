@@ -68,6 +68,8 @@ class PytestOperator(SuiteOperator):
             reruns=self.reruns,
         )
         self._runner = PytestRunner(command)
+        if self._stopped:  # before there was a runner to stop
+            self._runner.stop()
         self._runner.run(recording)
 
     def stop(self) -> None:

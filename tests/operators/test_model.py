@@ -55,6 +55,7 @@ def test_suite_says_which_model_was_asked_about_which_rows_and_how(asked, kept, 
     assert suite.cases[-1].detail == "2000 answers"
     assert suite.subject["model"] == "churn"
     assert suite.subject["version"] == "1"
+    assert suite.subject["baseline"] == "models:/churn/1"
     assert suite.subject["model_digest"] == churn_store.registry.digest("churn", "1")
     assert suite.subject["data"].endswith("rows.parquet")
     assert suite.environment["seed"] == 0

@@ -158,3 +158,14 @@ def sleepers(argument):
         if words[:2] == [b"sleep", argument.encode()]:
             found.append(path.parent.name)
     return found
+
+
+def test_kill_before_pytest_has_started_starts_no_test(project, bare_context, kept):
+    from airflow_mltest.core.errors import StoppedError
+
+    task = operator(project)()
+    task.on_kill()
+
+    with pytest.raises(StoppedError):
+        task.execute(bare_context)
+    assert kept()["unit"].cases == ()

@@ -242,3 +242,15 @@ def test_rollback_to_a_named_version(run_task, decision, churn_store):
     assert ran.xcoms["return_value"]["version"] == "1"
     assert "no version 99" in str(wrong.error)
     assert churn_store.registry.version_of("churn", "champion") == "1"
+
+
+def test_gate_object_that_runs_twice_does_not_answer_with_the_decision_before(keep, about, churn_store, bare_context):
+    keep("unit")
+    keep("model", kind="model", metrics={"auc": 0.9}, subject=about("1"))
+    task = gate()()
+    assert task.execute(bare_context)["approved"] is True
+
+    task.version = ""
+    with pytest.raises(Exception, match="there is no version"):
+        task.execute(bare_context)
+    assert bare_context["ti"].xcoms["return_value"]["approved"] is False
