@@ -15,6 +15,7 @@ if TYPE_CHECKING:
 
     from airflow_mltest.core.recording import Recording
 
+_PASSED = Outcome.PASSED
 _NOT_PASSED = {Outcome.FAILED, Outcome.BROKEN}
 # pytest's exit codes.
 _OK, _FAILED, _INTERRUPTED, _INTERNAL, _USAGE, _NOTHING, _WARNINGS = range(7)
@@ -72,12 +73,12 @@ class Ledger:
 
     def _on_collected(self, *, ids: list[str]) -> None:
         self.planned.update(dict.fromkeys(ids))
-        self._recording.expect(len(self.planned))
+        self._recording.expect(len(self.planned) + len(self.answered - self.planned.keys()))
 
-    def _on_uncollected(self, *, id: str, detail: str) -> None:  # noqa: A002  the event's word
-        if id not in self.answered:  # a resumed run fails to collect it again
+    def _on_uncollected(self, *, id: str, outcome: str, detail: str) -> None:  # noqa: A002  the event's word
+        if id not in self.answered:  # a resumed run does not collect it again
             self.answered.add(id)
-            self._recording.add(Case(name=id, outcome=Outcome.BROKEN, detail=f"cannot be collected: {detail}"))
+            self._recording.add(Case(name=id, outcome=Outcome(outcome), detail=f"was not collected: {detail}"))
 
     def _on_started(self, *, id: str) -> None:  # noqa: A002
         self.running[id] = time.monotonic()
@@ -94,19 +95,23 @@ class Ledger:
         self.answered.add(case.name)
         if self.again is not None:
             self.again.discard(case.name)
-        if self._reruns and case.outcome in _NOT_PASSED:
+        # A test that has failed is well again only when it passes: one that now skips itself is not.
+        if self._reruns and (
+            case.outcome in _NOT_PASSED or (case.name in self.failing and case.outcome is not _PASSED)
+        ):
             self.failing.setdefault(case.name, []).append(case)
             return
         attempts = self.failing.pop(case.name, [])
         if attempts:
-            case = replace(case, flaky=case.outcome is Outcome.PASSED, facts=_attempts([*attempts, case]))
+            case = replace(case, flaky=True, facts=_attempts([*attempts, case]))
         self._recording.add(case)
 
     def settle(self) -> None:
         """Record what still fails after all attempts."""
         for attempts in self.failing.values():
             facts = _attempts(attempts) if len(attempts) > 1 else {}
-            self._recording.add(replace(attempts[-1], facts=facts))
+            worst = next(case for case in reversed(attempts) if case.outcome in _NOT_PASSED)
+            self._recording.add(replace(worst, facts=facts))
         self.failing = {}
 
     def after(self, ended: Ended) -> bool:
@@ -116,7 +121,7 @@ class Ledger:
         elif self.status is None or self.status not in {_OK, _FAILED, _INTERRUPTED, _NOTHING, _WARNINGS}:
             self._refuse(ended)
         else:
-            self._tell_unanswered()
+            self._tell_unanswered(ended.tail)
             return False
         return self._left() > 0
 
@@ -127,7 +132,10 @@ class Ledger:
     def _blame(self, ended: Ended) -> None:
         """Record what became of the tests that were running when pytest went away."""
         now_s = time.monotonic()
-        suspects = self.overdue or {test: now_s - since_s for test, since_s in self.running.items()}
+        suspects = {test: now_s - since_s for test, since_s in self.running.items()}
+        if self.overdue:
+            # Others are innocent, and so is one that came to its end while it was being asked where it was.
+            suspects = {test: seconds for test, seconds in self.overdue.items() if test in self.running}
         for test, seconds in suspects.items():
             reason = f"timed out after {seconds:.1f} s" if self.overdue else _cause(ended.code, self.status)
             output = "\n".join(filter(None, (ended.stacks, ended.tail)))
@@ -141,18 +149,23 @@ class Ledger:
         if not self.pid and "No module named pytest" in ended.tail:
             msg = f"pytest is not installed in the project's interpreter: {ended.tail}"
             raise ConfigurationError(msg)
-        if self.status is not None or not self.planned or self._left() == self._left_before:
+        if self.status is not None or self._left() in {0, self._left_before}:
             msg = f"pytest ended before its tests did ({_cause(ended.code, self.status)}): {ended.tail}"
             raise BrokenRunError(msg)
 
-    def _tell_unanswered(self) -> None:
+    def _tell_unanswered(self, tail: str) -> None:
         """Record what was collected, and not run; nothing collected is an error."""
         if not self.planned and not self.answered:
             msg = "pytest collected no tests: check `project` and `args`; a suite of nothing passes nothing."
             raise ConfigurationError(msg)
         if self.status == _WARNINGS:
             self._recording.add(Case(name="(warnings)", outcome=Outcome.FAILED, detail="more warnings than allowed"))
-        outcome = Outcome.BROKEN if self.status == _OK else Outcome.SKIPPED
+        failed = self.failing or any(case.outcome in _NOT_PASSED for case in self._recording.cases)
+        if self.status == _FAILED and not failed:
+            # Not a test but a plugin said no, such as one that counts coverage.
+            detail = f"pytest ended with exit code 1, and no test has failed: {tail}"
+            self._recording.add(Case(name="(pytest)", outcome=Outcome.FAILED, detail=detail))
+        outcome = Outcome.SKIPPED if self.status == _FAILED and failed else Outcome.BROKEN
         for test in [test for test in self.planned if test not in self.answered]:
             self._record(Case(name=test, outcome=outcome, detail="was collected, and pytest ended before it ran"))
 

@@ -28,15 +28,14 @@ class Events:
     Args:
         descriptor: The pipe's end, inherited from the runner.
         orders: `only` and `skip`: lists of node ids; `stacks`: file for the threads' stacks.
-        distributed: The tests run in workers of pytest-xdist.
     """
 
-    def __init__(self, descriptor: int, orders: dict[str, Any], *, distributed: bool) -> None:
+    def __init__(self, descriptor: int, orders: dict[str, Any]) -> None:
         self._pipe = fcntl.fcntl(descriptor, fcntl.F_DUPFD_CLOEXEC, _HIGH_FD)
         os.close(descriptor)
         self._owner = os.getpid()
         self._unsent = ""
-        self._distributed = distributed
+        self._another_follows = False
         self._only = set(orders["only"]) if orders.get("only") is not None else None
         self._skip = set(orders.get("skip") or ())
         self._phases: dict[str, list[Any]] = {}
@@ -48,8 +47,8 @@ class Events:
         if os.getpid() != self._owner:  # a test forked, and its child came back here
             return
         self._unsent += _encode({"event": event, **fields}) + "\n"
-        if event == "finished" and not self._distributed:
-            return  # the next test begins at once: one write for both
+        if event == "finished" and self._another_follows:
+            return  # and begins at once: one write for both
         lines = self._unsent.encode()
         self._unsent = ""
         sent = os.write(self._pipe, lines)
@@ -80,9 +79,15 @@ class Events:
         self._send("collected", ids=ids)
 
     def pytest_collectreport(self, report: pytest.CollectReport) -> None:
-        """Tell that a file cannot be collected."""
-        if report.failed:
-            self._send("uncollected", id=report.nodeid or "(collection)", detail=_detail(report))
+        """Tell that a file cannot be collected, or has skipped itself."""
+        if report.outcome != "passed":
+            outcome = "broken" if report.failed else "skipped"
+            self._send("uncollected", id=report.nodeid or "(collection)", outcome=outcome, detail=_detail(report))
+
+    @pytest.hookimpl(tryfirst=True)
+    def pytest_runtest_protocol(self, nextitem: pytest.Item | None) -> None:
+        """Learn whether a test follows; with pytest-xdist this is not called, and every event is sent alone."""
+        self._another_follows = nextitem is not None
 
     def pytest_runtest_logstart(self, nodeid: str) -> None:
         """Tell that a test begins, so that it is known which one did not come back."""
@@ -99,9 +104,9 @@ class Events:
             self._send("finished", **_finished(self._phases.pop(report.nodeid)))
 
     @pytest.hookimpl(trylast=True)
-    def pytest_sessionfinish(self, exitstatus: int) -> None:
-        """Tell that pytest itself came to its end."""
-        self._send("ended", status=int(exitstatus))
+    def pytest_sessionfinish(self, session: pytest.Session) -> None:
+        """Tell that pytest itself came to its end, as other plugins have left it."""
+        self._send("ended", status=int(session.exitstatus))
 
 
 def pytest_configure(config: pytest.Config) -> None:
@@ -118,8 +123,7 @@ def pytest_configure(config: pytest.Config) -> None:
     if orders and not hasattr(config, "workerinput"):
         with open(orders, encoding="utf-8") as file:  # noqa: PTH123
             read = json.load(file)
-        distributed = config.pluginmanager.hasplugin("dsession")
-        config.pluginmanager.register(Events(read["pipe"], read, distributed=distributed), "mltest-events")
+        config.pluginmanager.register(Events(read["pipe"], read), "mltest-events")
 
 
 def _finished(phases: list[Any]) -> dict[str, Any]:

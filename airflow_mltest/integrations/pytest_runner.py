@@ -41,7 +41,7 @@ class PytestCommand:
     Args:
         project: Folder that pytest starts in, or one test file.
         args: What `python -m pytest` is called with.
-        python: The project's interpreter; empty: this one.
+        python: The project's interpreter, a path in the project or elsewhere; empty: this one.
         env: Variables added to the environment.
         case_timeout_s: Seconds that a single test may take; None: any number.
         reruns: How often a failing test is asked again, in a fresh process.
@@ -53,6 +53,23 @@ class PytestCommand:
     env: Mapping[str, str] = field(default_factory=dict)
     case_timeout_s: float | None = None
     reruns: int = 0
+
+    def __post_init__(self) -> None:
+        if self.reruns < 0 or (self.case_timeout_s is not None and not self.case_timeout_s > 0):
+            msg = f"reruns is 0 or more and case_timeout_s above 0, not {self.reruns} and {self.case_timeout_s}."
+            raise ConfigurationError(msg)
+
+    @property
+    def folder(self) -> Path:
+        """Where pytest starts."""
+        project = Path(self.project)
+        return project if project.is_dir() else project.parent
+
+    @property
+    def interpreter(self) -> str:
+        """The project's interpreter; one that is named by a relative path lies in the project."""
+        named = self.python or sys.executable
+        return str(self.folder.absolute() / named) if os.sep in named else named
 
 
 class PytestRunner:
@@ -66,7 +83,9 @@ class PytestRunner:
     a fixture fails, a file cannot be collected                a broken case
     an expected failure fails; passes; passes, and is strict   skipped; passed; failed
     a test kills or leaves the process, or takes too long      a broken case; the rest run in a new one
-    exit code 0 or 1, and some tests never reported (`-x`)     skipped cases that say so
+    tests that failed ended the run before others (`-x`)       skipped cases that say so
+    exit code 1, and no test has failed                        a failed case with the last output
+    other tests that were collected and never reported         broken cases
     exit code 2: pytest was interrupted by a test              a broken case; the rest run in a new one
     exit code 3: pytest failed, or the process died unasked    `BrokenRunError`, with the last output
     exit code 4: wrong arguments, or a `conftest.py` fails     `ConfigurationError`, with pytest's words
@@ -152,15 +171,14 @@ class _Child:
         again = None if tests.again is None else sorted(tests.again)
         skip = sorted(tests.answered) if again is None else []
         orders.write_text(json.dumps({"pipe": write, "only": again, "skip": skip, "stacks": str(self._stacks)}))
-        project = Path(command.project)
         arguments = ["-q", "-p", _PLUGIN, "-o", f"cache_dir={folder / 'cache'}", "--continue-on-collection-errors"]
-        arguments += [*command.args, *([] if project.is_dir() else [project.name])]
+        arguments += [*command.args, *([] if Path(command.project).is_dir() else [Path(command.project).name])]
         environment = {**os.environ, **command.env}
         path = os.pathsep.join(filter(None, (str(plugin), environment.get("PYTHONPATH"))))
         try:
             self.process = KeptProcess(
-                [command.python or sys.executable, "-m", "pytest", *arguments],
-                cwd=str(project if project.is_dir() else project.parent),
+                [command.interpreter, "-m", "pytest", *arguments],
+                cwd=str(command.folder),
                 env={**environment, "PYTHONPATH": path, "MLTEST_EVENTS": str(orders)},
                 output=self._output,
                 pass_fds=(write,),
@@ -218,6 +236,8 @@ def _check(command: PytestCommand) -> None:
     if not Path(command.project).exists():
         msg = f"there is no project at {command.project!r}: name the folder with the project's pytest configuration."
         raise ConfigurationError(msg)
-    if command.python and shutil.which(command.python) is None:
-        msg = f"there is no interpreter {command.python!r}: name the project's `python`, in its virtual environment."
+    if shutil.which(command.interpreter) is None:
+        msg = (
+            f"there is no interpreter {command.interpreter!r}: name the project's `python`, in its virtual environment."
+        )
         raise ConfigurationError(msg)

@@ -23,7 +23,8 @@ class PytestOperator(SuiteOperator):
     Args:
         project: Folder of the project (its pytest configuration counts), or one test file.
         args: What `python -m pytest` is called with.
-        python: The project's interpreter, with pytest in it; empty: the one that runs Airflow.
+        python: The project's interpreter, with pytest in it; a relative path lies in the project;
+            empty: the one that runs Airflow.
         env: Variables added to the tests' environment.
         case_timeout_s: Seconds after which a single test is broken, with every thread's stack.
         reruns: How often a failing test is asked again; one that passes only then is flaky.

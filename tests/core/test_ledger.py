@@ -93,7 +93,7 @@ def test_what_fails_is_held_back_until_it_was_asked_again(recording):
 def test_file_that_cannot_be_collected_is_told_once_over_two_processes(recording):
     ledger = Ledger(recording, reruns=0)
     for _ in range(2):
-        ledger.take([{"event": "uncollected", "id": "bad.py", "detail": "ImportError"}])
+        ledger.take([{"event": "uncollected", "id": "bad.py", "outcome": "broken", "detail": "ImportError"}])
 
     assert told(recording) == {"bad.py": Outcome.BROKEN}
 
@@ -123,3 +123,13 @@ def test_tests_that_take_too_long_are_known(recording):
 
     assert list(ledger.running_longer_than(-1)) == ["a"]
     assert ledger.running_longer_than(60) == {}
+
+
+def test_test_that_ends_while_it_is_asked_where_it_is_has_ended(recording):
+    ledger = Ledger(recording, reruns=0)
+    ledger.take([*session(), started("a")])
+    ledger.overdue = ledger.running_longer_than(-1)
+    ledger.take([finished("a"), started("b")])
+
+    assert ledger.after(Ended(code=-9)) is True
+    assert told(recording) == {"a": Outcome.PASSED}

@@ -352,3 +352,58 @@ def test_thread_of_a_test_that_does_not_end_does_not_hold_the_run(project, run):
 
     assert outcomes(run(project(tests))) == {"test_x": P}
     assert time.monotonic() - start_s < 15
+
+
+def test_plugin_that_says_no_where_every_test_passed_is_a_failed_case(project, run):
+    found = run(
+        project("def test_x(): pass", conftest="def pytest_sessionfinish(session): session.exitstatus = 1"),
+    )
+
+    assert {case.name: case.outcome for case in found.cases} == {"test_it.py::test_x": P, "(pytest)": F}
+
+
+def test_file_that_skips_itself_is_a_skipped_case(project, run):
+    found = run(project("import pytest\npytest.skip('not here', allow_module_level=True)"))
+
+    assert [(case.name, case.outcome) for case in found.cases] == [("test_it.py", S)]
+    assert "not here" in found.cases[0].detail
+
+
+def test_test_that_failed_and_then_skips_itself_has_failed(project, run):
+    tests = (
+        "import os, pytest\n"
+        "def test_x():\n"
+        "    if os.path.exists('seen'): pytest.skip('not again')\n"
+        "    open('seen', 'w').close()\n"
+        "    assert 0, 'real'\n"
+    )
+    found = run(project(tests), reruns=1)
+
+    assert outcomes(found) == {"test_x": F}
+    assert "real" in found.cases[0].detail
+
+
+def test_tests_that_a_hook_kept_from_running_are_broken(project, run):
+    hook = "import pytest\ndef pytest_runtest_logfinish(): pytest.exit('enough')"
+
+    assert outcomes(run(project("def test_a(): pass\ndef test_b(): pass", conftest=hook)))["test_b"] is B
+
+
+def test_death_after_the_last_test_is_a_broken_run(project, run):
+    with pytest.raises(BrokenRunError, match="SIGABRT"):
+        run(project("def test_x(): pass", conftest="import os\ndef pytest_sessionfinish(): os.abort()"))
+
+
+def test_interpreter_may_be_named_from_the_project(project, run):
+    folder = project("def test_x(): pass")
+    (folder / "bin").mkdir()
+    (folder / "bin" / "python").write_text(f'#!/bin/sh\nexec {sys.executable} "$@"\n')
+    (folder / "bin" / "python").chmod(0o755)
+
+    assert outcomes(run(folder, python="bin/python")) == {"test_x": P}
+
+
+@pytest.mark.parametrize("wrong", [{"reruns": -1}, {"case_timeout_s": 0}, {"case_timeout_s": float("nan")}])
+def test_numbers_that_cannot_be_meant_are_refused(wrong):
+    with pytest.raises(ConfigurationError, match="reruns is 0 or more"):
+        PytestCommand(project=".", **wrong)
