@@ -6,6 +6,9 @@ VENV := .venv
 BIN := $(VENV)/bin
 # One cache of bytecode for all that run from here: without it every task compiles Airflow again.
 export PYTHONDONTWRITEBYTECODE :=
+# What the machine trusts, uv may trust: behind a proxy its own list of certificates is not enough.
+export UV_SYSTEM_CERTS := 1
+export UV_NATIVE_TLS := 1
 
 # $(call install,FOLDER,WHAT): uv where it is there, else pip; every version from constraints.txt.
 ifdef UV
