@@ -21,7 +21,8 @@ if TYPE_CHECKING:
 
 _GRACE_S = 1.5
 _END_S = 1.5
-_PR_SET_CHILD_SUBREAPER = 36
+_LOOK_S = 0.5
+_PR_SET_PDEATHSIG, _PR_SET_CHILD_SUBREAPER = 1, 36
 
 
 class KeptProcess:
@@ -92,7 +93,7 @@ def _keep(lifeline: int, argv: list[str]) -> int:
     """Run *argv*, and return its exit code once nothing of it is left."""
     import select
 
-    _adopt_orphans()
+    _prctl(_PR_SET_CHILD_SUBREAPER, 1)
     os.set_inheritable(lifeline, False)
     wake, woken = os.pipe()
     os.set_blocking(woken, False)
@@ -102,8 +103,10 @@ def _keep(lifeline: int, argv: list[str]) -> int:
     signal.signal(signal.SIGCHLD, lambda *_: None)
     command = _start(argv)
     status = None
-    while status is None and not told:
-        readable, _, _ = select.select([lifeline, wake], [], [])
+    task = os.getppid()
+    # The task is looked for as well: a fork of it may hold the lifeline when it is gone.
+    while status is None and not told and os.getppid() == task:
+        readable, _, _ = select.select([lifeline, wake], [], [], _LOOK_S)
         if wake in readable:
             os.read(wake, 512)
         if lifeline in readable:
@@ -116,11 +119,15 @@ def _keep(lifeline: int, argv: list[str]) -> int:
 
 
 def _start(argv: list[str]) -> int:
+    keeper = os.getpid()
     pid = os.fork()
     if pid:
         return pid
     try:
         os.setsid()
+        _prctl(_PR_SET_PDEATHSIG, signal.SIGKILL)
+        if os.getppid() != keeper:  # it was gone before it could be asked for a signal
+            os._exit(127)
         signal.set_wakeup_fd(-1)
         signal.signal(signal.SIGTERM, signal.SIG_DFL)
         signal.signal(signal.SIGCHLD, signal.SIG_DFL)
@@ -130,11 +137,11 @@ def _start(argv: list[str]) -> int:
     os._exit(127)
 
 
-def _adopt_orphans() -> None:
+def _prctl(option: int, value: int) -> None:
     if sys.platform.startswith("linux"):
         import ctypes
 
-        ctypes.CDLL(None).prctl(_PR_SET_CHILD_SUBREAPER, 1, 0, 0, 0)
+        ctypes.CDLL(None).prctl(option, value, 0, 0, 0)
 
 
 def _reap(command: int) -> int | None:

@@ -129,6 +129,31 @@ def test_nothing_outlives_a_task_that_is_killed_hard(tmp_path):
     wait_until(lambda: alive("1000003") == [], seconds=4)
 
 
+def test_command_does_not_outlive_its_keeper(start):
+    process = start("import time; time.sleep(100)", "1000004")
+    wait_until(lambda: len(alive("1000004")) >= 2)
+    os.kill(process.pid, signal.SIGKILL)
+
+    wait_until(lambda: alive("1000004") == [], seconds=4)
+
+
+def test_fork_of_the_task_does_not_keep_its_command_alive(tmp_path):
+    task = tmp_path / "task.py"
+    task.write_text(
+        "import os, sys, time\nfrom airflow_mltest.processes import KeptProcess\n"
+        "argv = [sys.executable, '-c', 'import time; time.sleep(100)', '1000005']\n"
+        "process = KeptProcess(argv, cwd='/', env=dict(os.environ), output=open(os.devnull, 'wb'))\n"
+        "if os.fork() == 0: time.sleep(8); os._exit(0)\n"
+        "time.sleep(100)\n"
+    )
+    killed = subprocess.Popen([sys.executable, str(task)])
+    wait_until(lambda: len(alive("1000005")) >= 2)
+    killed.send_signal(signal.SIGKILL)
+    killed.wait()
+
+    wait_until(lambda: alive("1000005") == [], seconds=4)
+
+
 def test_stop_after_the_end_is_harmless(start):
     process = start("")
     wait_until(lambda: process.poll() is not None)

@@ -30,9 +30,11 @@ class Ended:
         code: Its exit code, negative for a signal.
         tail: The last that it printed.
         stacks: Where its threads were, if that was asked.
+        asked: It was told to end, so its exit code says nothing.
     """
 
     code: int
+    asked: bool = False
     tail: str = ""
     stacks: str = ""
 
@@ -84,6 +86,8 @@ class Ledger:
         self.running[id] = time.monotonic()
 
     def _on_finished(self, *, id: str, outcome: str, **fields: Any) -> None:  # noqa: A002
+        if id in self.overdue:  # it ended because it was told to, or too late all the same
+            return
         self.running.pop(id, None)
         self._record(Case(name=id, outcome=Outcome(outcome), **fields))
 
@@ -121,6 +125,9 @@ class Ledger:
         elif self.status is None or self.status not in {_OK, _FAILED, _INTERRUPTED, _NOTHING, _WARNINGS}:
             self._refuse(ended)
         else:
+            if not ended.asked and ended.code != self.status:
+                detail = f"pytest said that its exit code is {self.status}, and then {_cause(ended.code, None)}"
+                self._recording.add(Case(name="(exit)", outcome=Outcome.BROKEN, detail=detail, output=ended.tail))
             self._tell_unanswered(ended.tail)
             return False
         return self._left() > 0
@@ -132,10 +139,7 @@ class Ledger:
     def _blame(self, ended: Ended) -> None:
         """Record what became of the tests that were running when pytest went away."""
         now_s = time.monotonic()
-        suspects = {test: now_s - since_s for test, since_s in self.running.items()}
-        if self.overdue:
-            # Others are innocent, and so is one that came to its end while it was being asked where it was.
-            suspects = {test: seconds for test, seconds in self.overdue.items() if test in self.running}
+        suspects = self.overdue or {test: now_s - since_s for test, since_s in self.running.items()}
         for test, seconds in suspects.items():
             reason = f"timed out after {seconds:.1f} s" if self.overdue else _cause(ended.code, self.status)
             output = "\n".join(filter(None, (ended.stacks, ended.tail)))
@@ -160,8 +164,8 @@ class Ledger:
             raise ConfigurationError(msg)
         if self.status == _WARNINGS:
             self._recording.add(Case(name="(warnings)", outcome=Outcome.FAILED, detail="more warnings than allowed"))
-        failed = self.failing or any(case.outcome in _NOT_PASSED for case in self._recording.cases)
-        if self.status == _FAILED and not failed:
+        failed = any(case.outcome in _NOT_PASSED for case in self._recording.cases)
+        if self.status == _FAILED and not failed and not self.failing:
             # Not a test but a plugin said no, such as one that counts coverage.
             detail = f"pytest ended with exit code 1, and no test has failed: {tail}"
             self._recording.add(Case(name="(pytest)", outcome=Outcome.FAILED, detail=detail))

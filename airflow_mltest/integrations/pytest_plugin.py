@@ -150,7 +150,8 @@ def _judge(phases: list[Any]) -> tuple[str, Any]:
     for phase in phases:
         if phase.failed:  # a fixture's, before or after the test
             return "broken", phase
-    skipped = next((phase for phase in phases if phase.skipped), None)
+    # A subtest that is skipped (it has a context) does not skip its test.
+    skipped = next((phase for phase in phases if phase.skipped and not hasattr(phase, "context")), None)
     if skipped is not None:
         return "skipped", skipped
     return "passed", (call if hasattr(call, "wasxfail") else None)

@@ -211,13 +211,16 @@ class _Child:
 
     def end(self, tests: Ledger) -> None:
         """End what is left of it, take its last events, and keep what it printed last."""
+        asked = self.process.poll() is None
         self.process.stop()
         code = self.process.close()
         tests.take(self.events())
         stacks = self._stacks.read_text(encoding="utf-8", errors="replace") if self._stacks.exists() else ""
         size = self._output.seek(0, os.SEEK_END)
         self._output.seek(max(0, size - _TAIL))
-        self.ended = Ended(code=code, tail=self._output.read().decode(errors="replace").strip(), stacks=stacks)
+        self.ended = Ended(
+            code=code, asked=asked, tail=self._output.read().decode(errors="replace").strip(), stacks=stacks
+        )
         self._output.close()
         os.close(self._read)
 

@@ -66,6 +66,14 @@ def test_test_that_was_collected_and_never_ran_is_broken_where_pytest_says_all_i
     assert told(recording)["b"] is Outcome.BROKEN
 
 
+def test_exit_code_that_is_not_what_pytest_said_is_broken_unless_it_was_told_to_end(recording):
+    for asked in (True, False):
+        ledger = Ledger(recording, reruns=0)
+        ledger.take([*session(["a"]), finished("a"), {"event": "ended", "status": 0}])
+        ledger.after(Ended(code=-6, asked=asked))
+        assert ("(exit)" in told(recording)) is not asked
+
+
 def test_more_warnings_than_allowed_are_a_failure(recording):
     ledger = Ledger(recording, reruns=0)
     ledger.take([*session(["a"]), finished("a"), {"event": "ended", "status": 6}])
@@ -125,11 +133,11 @@ def test_tests_that_take_too_long_are_known(recording):
     assert ledger.running_longer_than(60) == {}
 
 
-def test_test_that_ends_while_it_is_asked_where_it_is_has_ended(recording):
+def test_test_that_ends_because_it_was_told_to_has_timed_out_and_the_next_one_is_innocent(recording):
     ledger = Ledger(recording, reruns=0)
     ledger.take([*session(), started("a")])
     ledger.overdue = ledger.running_longer_than(-1)
     ledger.take([finished("a"), started("b")])
 
-    assert ledger.after(Ended(code=-9)) is True
-    assert told(recording) == {"a": Outcome.PASSED}
+    assert ledger.after(Ended(code=-9, asked=True)) is True
+    assert told(recording) == {"a": Outcome.BROKEN}

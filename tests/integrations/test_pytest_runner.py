@@ -160,6 +160,29 @@ def test_timeout_shows_where_every_thread_was(project, run):
     assert "in test_hangs" in found.cases[0].output
 
 
+def test_test_that_ends_when_it_is_interrupted_has_still_timed_out(project, run):
+    tests = (
+        "import time\n"
+        "def test_slow():\n    try: time.sleep(30)\n    except KeyboardInterrupt: pass\n"
+        "def test_next(): pass\n"
+    )
+
+    assert outcomes(run(project(tests), case_timeout_s=0.5)) == {"test_slow": B, "test_next": P}
+
+
+def test_tests_that_did_not_run_since_one_failed_first_run_when_it_is_asked_again(project, run):
+    tests = (
+        "import os\n"
+        "def test_flaky():\n    again = os.path.exists('seen')\n    open('seen', 'w').close()\n    assert again\n"
+        "def test_after(): open('ran', 'w').close()\n"
+    )
+    folder = project(tests)
+    found = run(folder, args=("-x",), reruns=1)
+
+    assert outcomes(found) == {"test_flaky": P, "test_after": P}
+    assert (folder / "ran").exists()
+
+
 def test_crash_shows_the_last_output(project, run):
     found = run(project("import ctypes\ndef test_segv(): ctypes.string_at(0)\ndef test_after(): pass"))
 
