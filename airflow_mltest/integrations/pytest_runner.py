@@ -144,7 +144,7 @@ class PytestRunner:
         tests.begin()
         leave_s = float("inf")
         while child.process.poll() is None and not self._stopped and time.monotonic() < leave_s:
-            tests.take(child.events(_WAIT_S))
+            tests.take(child.events(_WAIT_S, gather_s=_GATHER_S if tests.status is None else 0.0))
             if tests.status is not None and leave_s == float("inf"):
                 leave_s = time.monotonic() + _EXIT_S  # a thread of the tests' may keep it from leaving
             limit_s = self._command.case_timeout_s
@@ -186,11 +186,11 @@ class _Child:
         finally:
             os.close(write)
 
-    def events(self, timeout_s: float = 0.0) -> Iterator[dict[str, Any]]:
-        """Give what has come in, waiting *timeout_s* at most for the first of it."""
+    def events(self, timeout_s: float = 0.0, *, gather_s: float = 0.0) -> Iterator[dict[str, Any]]:
+        """Give what has come in, waiting *timeout_s* at most for the first of it and *gather_s* for more."""
         if not select.select([self._read], [], [], timeout_s)[0]:
             return
-        time.sleep(min(timeout_s, _GATHER_S))
+        time.sleep(gather_s)
         while chunk := self._chunk():
             *lines, self._rest = (self._rest + chunk).split(b"\n")
             yield from map(json.loads, lines)
