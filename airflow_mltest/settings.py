@@ -5,8 +5,12 @@ from __future__ import annotations
 import os
 from dataclasses import dataclass
 from pathlib import Path
+from typing import TYPE_CHECKING
 
 from airflow.sdk import conf
+
+if TYPE_CHECKING:
+    from airflow_mltest.reports.store import Store
 
 
 @dataclass(frozen=True, slots=True, kw_only=True)
@@ -31,3 +35,12 @@ def load_settings() -> Settings:
         report_root=conf.get("mltest", "report_root") or str(home / "mltest" / "reports"),
         mlflow_conn_id=conf.get("mltest", "mlflow_conn_id"),
     )
+
+
+def open_store() -> Store:
+    """Open the report store of this deployment."""
+    from airflow.sdk import ObjectStoragePath
+
+    from airflow_mltest.reports.store import Store
+
+    return Store(ObjectStoragePath(load_settings().report_root))

@@ -10,7 +10,7 @@ from typing import TYPE_CHECKING, Any, ClassVar, Literal
 from airflow.sdk.exceptions import AirflowSkipException
 
 from airflow_mltest.core.errors import TestsFailedError
-from airflow_mltest.operators.suite import SuiteOperator, open_store
+from airflow_mltest.operators.suite import SuiteOperator
 
 if TYPE_CHECKING:
     from collections.abc import Sequence
@@ -108,6 +108,7 @@ def _evidence(context: Context) -> list[Evidence]:
     """Read the suites of this DAG run, without those of gates; shards count as one."""
     from airflow_mltest.core.criteria import Evidence
     from airflow_mltest.reports.merge import merge
+    from airflow_mltest.settings import open_store
 
     ti, by_name = context["ti"], defaultdict(list)
     for kept in open_store().kept(ti.dag_id, ti.run_id):

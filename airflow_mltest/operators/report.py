@@ -7,7 +7,7 @@ from typing import TYPE_CHECKING, Any
 from airflow.sdk import BaseOperator
 
 from airflow_mltest.core.errors import TestsFailedError
-from airflow_mltest.operators.suite import NO_RETRY, ReportLink, open_store
+from airflow_mltest.operators.suite import NO_RETRY, ReportLink
 
 if TYPE_CHECKING:
     from collections.abc import Sequence
@@ -44,6 +44,7 @@ class ReportOperator(BaseOperator):
         from airflow_mltest.reports.junit import to_junit
         from airflow_mltest.reports.merge import report_of
         from airflow_mltest.reports.page import render
+        from airflow_mltest.settings import open_store
 
         ti, store = context["ti"], open_store()
         suites = [kept.suite for kept in store.kept(ti.dag_id, ti.run_id)]

@@ -26,7 +26,6 @@ if TYPE_CHECKING:
     from airflow_mltest.core.outcome import Kind, Origin, Suite
     from airflow_mltest.core.recording import Recording
     from airflow_mltest.operators.live import Live
-    from airflow_mltest.reports.store import Store
 
 SUMMARY_KEY = "summary"
 
@@ -96,6 +95,7 @@ class SuiteOperator(BaseOperator):
         """Run the suite; keep and tell what it said, also when it says no."""
         from airflow_mltest.core.recording import Recording
         from airflow_mltest.operators.live import Live
+        from airflow_mltest.settings import open_store
 
         store = open_store()
         live = Live(self.log, store, context.get("task_state_store"))
@@ -164,16 +164,6 @@ class SuiteOperator(BaseOperator):
             f"{self.task_id}: {len(suite.failures)} of {len(suite.cases)} cases have not passed: {names}{more}; "
             f"see {address}"
         )
-
-
-def open_store() -> Store:
-    """Open the report store of this deployment."""
-    from airflow.sdk import ObjectStoragePath
-
-    from airflow_mltest.reports.store import Store
-    from airflow_mltest.settings import load_settings
-
-    return Store(ObjectStoragePath(load_settings().report_root))
 
 
 class Factory:

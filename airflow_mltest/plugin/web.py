@@ -6,17 +6,17 @@ from typing import TYPE_CHECKING
 
 from airflow.api_fastapi.auth.managers.models.resource_details import AccessView, DagAccessEntity
 from airflow.api_fastapi.core_api.security import requires_access_dag, requires_access_view
-from airflow.sdk import ObjectStoragePath
 from fastapi import Depends, FastAPI, HTTPException
 from fastapi.responses import HTMLResponse
 
 from airflow_mltest.reports.merge import report_of
 from airflow_mltest.reports.page import render
-from airflow_mltest.reports.store import Store
-from airflow_mltest.settings import load_settings
+from airflow_mltest.settings import open_store
 
 if TYPE_CHECKING:
     from collections.abc import Callable
+
+    from airflow_mltest.reports.store import Store
 
 _HEADERS = {
     # A report shows what tests printed: nothing in it may run or load anything.
@@ -26,14 +26,13 @@ _HEADERS = {
 }
 
 
-def create_app(open_store: Callable[[], Store] | None = None) -> FastAPI:
+def create_app(store_of: Callable[[], Store] = open_store) -> FastAPI:
     """
     Build the application.
 
     Args:
-        open_store: Gives the report store; the deployment's own, unless a test brings one.
+        store_of: Gives the report store; the deployment's own, unless a test brings one.
     """
-    store_of = open_store or (lambda: Store(ObjectStoragePath(load_settings().report_root)))
     app = FastAPI(
         docs_url=None,
         redoc_url=None,
