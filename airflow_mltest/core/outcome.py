@@ -105,6 +105,8 @@ class Suite:
         started_at: When the run began, aware.
         duration_s: Seconds the whole run took.
         incomplete: Why the run did not reach its end; empty when it did.
+        stands_for: The task whose suites this one has merged, in the same run; a report shows this
+            one in their place. Empty: none.
     """
 
     name: str
@@ -116,6 +118,7 @@ class Suite:
     started_at: datetime = field(default_factory=lambda: datetime.now(UTC))
     duration_s: float = 0.0
     incomplete: str = ""
+    stands_for: str = ""
 
     @property
     def outcome(self) -> Outcome:

@@ -9,7 +9,7 @@ from typing import TYPE_CHECKING, Any
 from airflow_mltest.core.outcome import Case, Kind, Origin, Suite
 
 if TYPE_CHECKING:
-    from collections.abc import Callable
+    from collections.abc import Callable, Iterable
 
 
 class Recording:
@@ -38,6 +38,7 @@ class Recording:
         self.total: int | None = None
         self.subject: dict[str, str] = {}
         self.environment: dict[str, Any] = {}
+        self.stands_for = ""
         self._on_case = on_case
         self._started_at = datetime.now(UTC)
         self._start_s = time.monotonic()
@@ -60,6 +61,10 @@ class Recording:
         if self._on_case:
             self._on_case(self, case)
 
+    def recall(self, cases: Iterable[Case]) -> None:
+        """Take over what an earlier try has answered; nobody is told of it again."""
+        self.cases += cases
+
     def suite(self, *, incomplete: str = "") -> Suite:
         """All that was recorded so far; *incomplete* says why there is no more."""
         return Suite(
@@ -72,4 +77,5 @@ class Recording:
             started_at=self._started_at,
             duration_s=time.monotonic() - self._start_s,
             incomplete=incomplete,
+            stands_for=self.stands_for,
         )

@@ -32,6 +32,7 @@ def suite_to_document(suite: Suite) -> dict[str, Any]:
         "outcome": suite.outcome,
         "counts": suite.counts,
         "incomplete": suite.incomplete,
+        "stands_for": suite.stands_for,
         "started_at": suite.started_at,
         "duration_s": suite.duration_s,
         "origin": None if suite.origin is None else asdict(suite.origin),
@@ -67,6 +68,7 @@ def suite_from_document(document: Mapping[str, Any]) -> Suite:
         started_at=_instant(document, "started_at", where),
         duration_s=_read(document, "duration_s", Real, where, 0.0),
         incomplete=_read(document, "incomplete", str, where, ""),
+        stands_for=_read(document, "stands_for", str, where, ""),
     )
 
 

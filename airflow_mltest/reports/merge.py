@@ -77,10 +77,10 @@ def merge(suites: Iterable[Suite]) -> tuple[Suite, ...]:
     Suites keep the order in which they started. A case that several shards ran is counted once,
     as the worst of its answers; unless they asked it of different subjects, as a task does that is
     mapped over models: then each answer is kept, and its name says of which. Suites that no task
-    ran are merged by name.
+    ran are merged by name. Where a suite stands for those of shards, they are left out.
     """
     newest: dict[tuple[object, ...], Suite] = {}
-    for place, suite in enumerate(suites):
+    for place, suite in enumerate(in_force(suites)):
         # What no task ran has no tries: each is a part of its name.
         key = (*_task(suite), suite.origin.map_index if suite.origin else place)
         if key not in newest or _age(suite) > _age(newest[key]):
@@ -90,6 +90,17 @@ def merge(suites: Iterable[Suite]) -> tuple[Suite, ...]:
         tasks.setdefault(_task(suite), []).append(suite)
     merged = [_one(shards) for shards in tasks.values()]
     return tuple(sorted(merged, key=lambda suite: (suite.started_at, suite.name, _task(suite))))
+
+
+def in_force(suites: Iterable[Suite]) -> list[Suite]:
+    """Leave out the suites of shards that another suite of their run stands for, unless one is newer than that."""
+    given = list(suites)
+    merged_at: dict[tuple[str, ...], datetime] = {}
+    for suite in given:
+        if suite.origin and suite.stands_for:
+            stood_for = (suite.origin.dag_id, suite.origin.run_id, suite.stands_for)
+            merged_at[stood_for] = max(suite.started_at, merged_at.get(stood_for, suite.started_at))
+    return [suite for suite in given if _task(suite) not in merged_at or suite.started_at > merged_at[_task(suite)]]
 
 
 def _worst(outcomes: set[Outcome]) -> Outcome:

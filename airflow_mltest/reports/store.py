@@ -2,26 +2,23 @@
 
 from __future__ import annotations
 
-import contextlib
 import hashlib
 import json
 import re
-import uuid
 from dataclasses import dataclass
 from typing import TYPE_CHECKING, Any
-from urllib.parse import quote, unquote
+from urllib.parse import unquote
 
 from airflow_mltest.core.errors import BrokenRunError, ConfigurationError
 from airflow_mltest.core.outcome import Origin, Suite
 from airflow_mltest.reports.document import dumps, suite_from_document, suite_to_document
+from airflow_mltest.reports.files import Files, part_of_path
 
 if TYPE_CHECKING:
     from collections.abc import Iterator, Mapping
 
 _TASK = re.compile(r"(.+)@(-?\d+)", re.ASCII)
 _TRY = re.compile(r"(\d+)\.json", re.ASCII)
-# A file name may have 255 bytes on most file systems; the rest is for `@<map_index>`.
-_LONGEST = 200
 
 
 @dataclass(frozen=True, slots=True, kw_only=True)
@@ -50,10 +47,11 @@ class Store:
 
     def __init__(self, root: Any) -> None:
         self.root = root
+        self._files = Files(root)
 
     def folder(self, dag_id: str, run_id: str) -> Any:
         """Give the folder of a run; no id leads out of the root."""
-        return self.root / _part(dag_id) / _part(run_id)
+        return self._files.folder(dag_id, run_id)
 
     def keep(self, suite: Suite) -> str:
         """
@@ -66,13 +64,49 @@ class Store:
         if origin is None:
             msg = f"suite {suite.name!r} has no origin, so there is no place for it in the store."
             raise ConfigurationError(msg)
-        folder = self.folder(origin.dag_id, origin.run_id) / f"{_part(origin.task_id)}@{origin.map_index}"
-        return self._write(folder, f"{origin.try_number}.json", dumps(suite_to_document(suite)))
+        content = dumps(suite_to_document(suite)).encode("utf-8", errors="replace")
+        return self._files.put(self._place(origin), f"{origin.try_number}.json", content)
+
+    def earlier(self, origin: Origin) -> Suite | None:
+        """Read what the try before *origin*'s has kept of its suite; None where there is nothing to read."""
+        tries = [number for number in self._tries(self._place(origin)) if number < origin.try_number]
+        if not tries:
+            return None
+        path = self._place(origin) / f"{max(tries)}.json"
+        return self._read(path, origin.dag_id, origin.run_id).suite
+
+    def attach(self, origin: Origin, name: str, content: bytes) -> str:
+        """Write a file beside the suite of *origin*'s try, and give its address."""
+        return self._files.put(self._place(origin), f"{origin.try_number}.{name}", content)
+
+    def attached(self, dag_id: str, run_id: str, task_id: str, name: str) -> list[Any]:
+        """Find the files whose names end in *name* that a task's mapped instances have attached, oldest try first."""
+        self._files.forget_listings()
+        folder = self.folder(dag_id, run_id)
+        if not folder.is_dir():
+            return []
+        tasks = [task for task in folder.iterdir() if task.name.rpartition("@")[0] == part_of_path(task_id)]
+        found = [path for task in tasks for path in task.iterdir() if path.name.endswith(f".{name}")]
+        return sorted(found, key=lambda path: (path.parent.name, int(path.name.partition(".")[0])))
 
     def write(self, dag_id: str, run_id: str, name: str, files: Mapping[str, str]) -> dict[str, str]:
         """Write a report's *files* into a folder of its own in the run's; give their addresses."""
-        folder = self.folder(dag_id, run_id) / _part(name)
-        return {file: self._write(folder, file, text) for file, text in files.items()}
+        folder = self._files.folder(dag_id, run_id, name)
+        return {file: self._files.put(folder, file, text.encode("utf-8", "replace")) for file, text in files.items()}
+
+    def written(self, dag_id: str, run_id: str, name: str, file: str) -> bytes:
+        """
+        Read what `write` wrote.
+
+        Raises:
+            BrokenRunError: It is not there, or cannot be read.
+        """
+        path = self._files.folder(dag_id, run_id, name) / file
+        try:
+            return bytes(path.read_bytes())
+        except Exception as error:  # an object store raises its client's own
+            msg = f"the report store has no readable {str(path)!r}: {type(error).__name__}: {error}"
+            raise BrokenRunError(msg) from error
 
     def kept(self, dag_id: str, run_id: str) -> list[Kept]:
         """
@@ -81,16 +115,10 @@ class Store:
         What is no suite's place is passed over; what is one and cannot be read is a broken suite,
         since a report never refuses.
         """
-        self._forget_listings()
+        self._files.forget_listings()
         folder = self.folder(dag_id, run_id)
         found = [self._read(path, dag_id, run_id) for path in self._newest(folder)]
         return sorted(found, key=lambda kept: (kept.suite.started_at, kept.address))
-
-    def _forget_listings(self) -> None:
-        # The client of an object store remembers them: what other workers kept since would be missing.
-        filesystem = getattr(getattr(self.root, "__wrapped__", self.root), "fs", None)
-        if filesystem is not None:
-            filesystem.invalidate_cache()
 
     def _newest(self, folder: Any) -> Iterator[Any]:
         if not folder.is_dir():
@@ -98,9 +126,18 @@ class Store:
         for task in folder.iterdir():
             # A report's folder has no @: one of its own would be quoted.
             if _TASK.fullmatch(task.name) and task.is_dir():
-                tries = [path for path in task.iterdir() if _TRY.fullmatch(path.name)]
+                tries = self._tries(task)
                 if tries:
-                    yield max(tries, key=lambda path: int(path.name.removesuffix(".json")))
+                    yield task / f"{max(tries)}.json"
+
+    def _tries(self, task: Any) -> list[int]:
+        if not task.is_dir():
+            return []
+        return [int(path.name.removesuffix(".json")) for path in task.iterdir() if _TRY.fullmatch(path.name)]
+
+    def _place(self, origin: Origin) -> Any:
+        """Give the folder of a task, or of one of its mapped instances."""
+        return self.folder(origin.dag_id, origin.run_id) / f"{part_of_path(origin.task_id)}@{origin.map_index}"
 
     def _read(self, path: Any, dag_id: str, run_id: str) -> Kept:
         digest = ""
@@ -119,28 +156,3 @@ class Store:
             )
             suite = Suite(name=origin.task_id, kind="code", origin=origin, incomplete=f"unreadable: {error}")
         return Kept(suite=suite, address=str(path), digest=digest)
-
-    def _write(self, folder: Any, name: str, text: str) -> str:
-        target, aside = folder / name, folder / f"{name}.{uuid.uuid4().hex}.part"
-        try:
-            folder.mkdir(parents=True, exist_ok=True)
-            aside.write_bytes(text.encode("utf-8", errors="replace"))
-            aside.replace(target)
-        except Exception as error:  # an object store raises its client's own
-            with contextlib.suppress(Exception):
-                aside.unlink(missing_ok=True)
-            msg = (
-                f"the report store {str(self.root)!r} cannot be written: {type(error).__name__}: {error}. Set "
-                "`[mltest] report_root` to a place that every worker can write and the API server can read."
-            )
-            raise BrokenRunError(msg) from error
-        return str(target)
-
-
-def _part(name: str) -> str:
-    """Quote *name* so that it is one part of a path, and no other name is quoted the same."""
-    # Whoever may trigger a run chooses its id; quoted, it cannot leave the root. Nothing is quoted with a `=`.
-    part = quote(name, safe="").replace(".", "%2E")
-    if len(part) > _LONGEST:
-        part = f"{part[: _LONGEST - 33]}={hashlib.sha256(name.encode()).hexdigest()[:32]}"
-    return part or "="

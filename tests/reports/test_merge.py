@@ -225,3 +225,24 @@ def test_required_suite_that_is_not_there_is_missing():
 
     assert report.missing == ("serving",)
     assert (report.dag_id, report.run_id, report.outcome) == ("d", "1", BROKEN)
+
+
+def test_suite_that_stands_for_its_shards_takes_their_place():
+    shards = [suite(case("a"), shard=0), suite(case("b", FAILED), shard=1, second=1)]
+    merged = suite(case("a"), case("b", FAILED), case("c", BROKEN), name="group", second=2, stands_for="unit")
+
+    assert merge([*shards, merged, suite(case("x"), name="other")]) == merge([merged, suite(case("x"), name="other")])
+
+
+def test_shard_that_is_newer_than_what_stands_for_it_counts_again():
+    merged = suite(case("a"), name="group", second=2, stands_for="unit")
+    newer = suite(case("a", FAILED), shard=0, attempt=2, second=3)
+
+    assert {found.name: found.outcome for found in merge([merged, newer])} == {"group": PASSED, "unit": FAILED}
+
+
+def test_suite_stands_for_no_shards_of_another_run():
+    merged = suite(case("a"), name="group", second=2, stands_for="unit")
+    origin = Origin(dag_id="d", run_id="another", task_id="unit", map_index=0)
+
+    assert len(merge([merged, suite(case("a", FAILED), origin=origin)])) == 2

@@ -244,3 +244,37 @@ def test_file_that_could_not_be_renamed_is_not_left_behind(tmp_path, suite):
     with pytest.raises(BrokenRunError):
         store.keep(suite("a", "passed"))
     assert list(in_the_way.parent.iterdir()) == [in_the_way]
+
+
+def test_earlier_try_of_the_same_task_and_map_index_is_found(tmp_path, suite):
+    store = Store(tmp_path)
+    for try_number in (1, 2, 3):
+        store.keep(suite("a", *["passed"] * try_number, map_index=4, try_number=try_number))
+    third = suite("a", map_index=4, try_number=3).origin
+
+    assert len(store.earlier(third).cases) == 2
+    assert store.earlier(suite("a", map_index=5, try_number=3).origin) is None
+    assert store.earlier(suite("a", map_index=4, try_number=1).origin) is None
+
+
+def test_what_tries_have_attached_is_found_by_its_name_and_is_no_suite(tmp_path, suite):
+    store = Store(tmp_path)
+    store.keep(suite("g.a", "passed", map_index=0))
+    for map_index, try_number, name in ((0, 1, "x.json"), (0, 2, "x.json"), (1, 1, "0.coverage"), (1, 1, "1.coverage")):
+        origin = suite("g.a", map_index=map_index, try_number=try_number).origin
+        store.attach(origin, name, f"{map_index}-{try_number}-{name}".encode())
+
+    assert [path.read_bytes() for path in store.attached("d", "r", "g.a", "x.json")] == [b"0-1-x.json", b"0-2-x.json"]
+    assert len(store.attached("d", "r", "g.a", "coverage")) == 2
+    assert store.attached("d", "r", "g", "x.json") == []
+    assert store.attached("no", "r", "g.a", "x.json") == []
+    assert len(store.kept("d", "r")) == 1
+
+
+def test_what_was_written_is_read_back_and_what_was_not_is_named(tmp_path):
+    store = Store(tmp_path)
+    store.write("d", "r", "g.plan", {"plan.json": "ü"})
+
+    assert store.written("d", "r", "g.plan", "plan.json").decode() == "ü"
+    with pytest.raises(BrokenRunError, match=r"nobody.*plan\.json"):
+        store.written("d", "r", "nobody", "plan.json")

@@ -1,0 +1,70 @@
+"""Files below one root, of a disk or of object storage: whole or not there, and never outside."""
+
+from __future__ import annotations
+
+import contextlib
+import hashlib
+import uuid
+from typing import Any
+from urllib.parse import quote
+
+from airflow_mltest.core.errors import BrokenRunError
+
+# A file name may have 255 bytes on most file systems; the rest is for `@<map_index>`.
+_LONGEST = 200
+
+
+class Files:
+    """
+    Write and list files below *root*.
+
+    Args:
+        root: A path: `pathlib`'s, or one of object storage with the same methods.
+    """
+
+    def __init__(self, root: Any) -> None:
+        self.root = root
+
+    def folder(self, *names: str) -> Any:
+        """Give the folder that is called so; no name leads out of the root."""
+        folder = self.root
+        for name in names:
+            folder /= part_of_path(name)
+        return folder
+
+    def put(self, folder: Any, name: str, content: bytes) -> str:
+        """
+        Write a file aside, and rename it into its place, whatever was there; give its address.
+
+        Raises:
+            BrokenRunError: The root cannot be written.
+        """
+        target, aside = folder / name, folder / f"{name}.{uuid.uuid4().hex}.part"
+        try:
+            folder.mkdir(parents=True, exist_ok=True)
+            aside.write_bytes(content)
+            aside.replace(target)
+        except Exception as error:  # an object store raises its client's own
+            with contextlib.suppress(Exception):
+                aside.unlink(missing_ok=True)
+            msg = (
+                f"the report store {str(self.root)!r} cannot be written: {type(error).__name__}: {error}. Set "
+                "`[mltest] report_root` to a place that every worker can write and the API server can read."
+            )
+            raise BrokenRunError(msg) from error
+        return str(target)
+
+    def forget_listings(self) -> None:
+        """Look anew: the client of an object store remembers what it listed, without what others wrote since."""
+        filesystem = getattr(getattr(self.root, "__wrapped__", self.root), "fs", None)
+        if filesystem is not None:
+            filesystem.invalidate_cache()
+
+
+def part_of_path(name: str) -> str:
+    """Quote *name* so that it is one part of a path, and no other name is quoted the same."""
+    # Whoever may trigger a run chooses its id; quoted, it cannot leave the root. Nothing is quoted with a `=`.
+    part = quote(name, safe="").replace(".", "%2E")
+    if len(part) > _LONGEST:
+        part = f"{part[: _LONGEST - 33]}={hashlib.sha256(name.encode()).hexdigest()[:32]}"
+    return part or "="
