@@ -3,12 +3,13 @@
 from __future__ import annotations
 
 import argparse
+import functools
 import json
 import sys
 from pathlib import Path
 from typing import TYPE_CHECKING
 
-from airflow_mltest.core.errors import ConfigurationError
+from airflow_mltest.core.errors import BrokenRunError, ConfigurationError
 from airflow_mltest.reports.document import dumps, report_from_document, report_to_document, suite_from_document
 from airflow_mltest.reports.junit import to_junit
 from airflow_mltest.reports.merge import report_of
@@ -41,12 +42,47 @@ def main(arguments: Sequence[str] | None = None) -> int:
     merge.add_argument("--out", type=Path, default=Path(), help="folder to write into (default: here)")
     merge.add_argument("--name", default="report", help="the report's title")
     merge.set_defaults(command=_merge)
+    _add_plan(commands.add_parser("plan", help="tell which tests a change reaches, and why"))
     options = parser.parse_args(arguments)
     try:
         return int(options.command(options))
-    except (ConfigurationError, OSError) as error:
+    except (ConfigurationError, BrokenRunError, OSError) as error:
         print(f"mltest: {error}", file=sys.stderr)
         return _REFUSED
+
+
+def _add_plan(plan: argparse.ArgumentParser) -> None:
+    plan.add_argument("project", nargs="?", default=".", help="folder of the project (default: here)")
+    plan.add_argument("--since", default="", help='a commit or branch, or "last-passed"; empty: all tests')
+    plan.add_argument("--shards", type=int, default=1, help="the most shards there may be (default: 1)")
+    plan.add_argument("--python", default="", help="the project's interpreter (default: this one)")
+    plan.add_argument("--reports", type=Path, help="the deployment's report_root, a folder: what past runs recorded")
+    plan.add_argument("--json", action="store_true", help="print the whole plan as JSON")
+    plan.add_argument("args", nargs="*", help="after --: what pytest is called with")
+    plan.set_defaults(command=_plan)
+
+
+def _plan(options: argparse.Namespace) -> int:
+    from airflow_mltest.core.plan import label, plan_to_document
+    from airflow_mltest.integrations.pytest_runner import PytestCommand
+    from airflow_mltest.planning import plan_tests
+    from airflow_mltest.reports.archive import Archive
+
+    command = PytestCommand(project=options.project, args=tuple(options.args), python=options.python)
+    archive = functools.partial(Archive, options.reports) if options.reports else None
+    plan = plan_tests(command, shards=options.shards, since=options.since, archive=archive)
+    if options.json:
+        print(json.dumps(plan_to_document(plan), indent=1))
+        return _PASSED
+    for test in plan.tests:
+        print(f"{test}: {plan.reasons[test]}" if test in plan.reasons else test)
+    for file, reason in plan.broken.items():
+        print(f"{file}: cannot be collected: {reason}")
+    print(f"{len(plan.tests)} tests, {plan.left_out} left out", end="")
+    print(f"; all of them: {plan.everything}" if plan.everything else "")
+    for number in range(1, len(plan.shards) + 1):
+        print(f"shard {label(plan, number)}")
+    return _PASSED
 
 
 def _show(options: argparse.Namespace) -> int:

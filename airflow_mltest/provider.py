@@ -7,7 +7,7 @@ from typing import Any
 from airflow_mltest import __version__
 
 _OPERATORS = {
-    "pytest": ["airflow_mltest.operators.pytest"],
+    "pytest": ["airflow_mltest.operators.plan", "airflow_mltest.operators.pytest", "airflow_mltest.operators.merge"],
     "Great Expectations": ["airflow_mltest.operators.data"],
     "MLflow": ["airflow_mltest.operators.model", "airflow_mltest.operators.gate", "airflow_mltest.operators.promote"],
     "ML test reports": ["airflow_mltest.operators.report"],
@@ -24,6 +24,12 @@ _SETTINGS: dict[str, dict[str, Any]] = {
         "description": "The connection to MLflow that operators use when they name none.",
         "example": None,
         "default": "mlflow_default",
+    },
+    "checkout_cache": {
+        "description": "Folder on each worker for mirrors of git repositories and the work trees made of them.\n"
+        "Empty: `mltest/checkouts` in AIRFLOW_HOME.",
+        "example": "/var/cache/mltest",
+        "default": "",
     },
 }
 
@@ -54,12 +60,18 @@ def get_provider_info() -> dict[str, Any]:
         "description": "Run tests of code, data and models as tasks of an Airflow DAG.",
         "versions": [__version__],
         "integrations": [
-            {"integration-name": name, "external-doc-url": "", "tags": ["software"]} for name in sorted(_OPERATORS)
+            {"integration-name": name, "external-doc-url": "", "tags": ["software"]}
+            for name in sorted({*_OPERATORS, "git"})
         ],
         "operators": [
             {"integration-name": name, "python-modules": modules} for name, modules in sorted(_OPERATORS.items())
         ],
-        "hooks": [{"integration-name": "MLflow", "python-modules": ["airflow_mltest.hooks.mlflow"]}],
+        "hooks": [
+            {"integration-name": "MLflow", "python-modules": ["airflow_mltest.hooks.mlflow"]},
+            {"integration-name": "git", "python-modules": ["airflow_mltest.hooks.git"]},
+        ],
+        "sensors": [{"integration-name": "git", "python-modules": ["airflow_mltest.sensors.git_commit"]}],
+        "triggers": [{"integration-name": "git", "python-modules": ["airflow_mltest.triggers.git_commit"]}],
         "connection-types": [_MLFLOW_CONNECTION],
         "extra-links": ["airflow_mltest.operators.suite.ReportLink"],
         "config": {

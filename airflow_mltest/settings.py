@@ -10,6 +10,7 @@ from typing import TYPE_CHECKING
 from airflow.sdk import conf
 
 if TYPE_CHECKING:
+    from airflow_mltest.reports.archive import Archive
     from airflow_mltest.reports.store import Store
 
 
@@ -22,18 +23,21 @@ class Settings:
         report_root: Where finished suites are kept: a folder, or a URL of object storage such
             as `s3://conn_id@bucket/reports`. Workers write it, the API server reads it.
         mlflow_conn_id: The connection that operators use when they name none.
+        checkout_cache: Folder on each worker for mirrors of git repositories and their work trees.
     """
 
     report_root: str
     mlflow_conn_id: str
+    checkout_cache: str
 
 
 def load_settings() -> Settings:
-    """Read the section; an empty `report_root` is the folder `mltest/reports` in AIRFLOW_HOME."""
+    """Read the section; what is empty is the folder `mltest/reports`, or `mltest/checkouts`, in AIRFLOW_HOME."""
     home = Path(os.environ.get("AIRFLOW_HOME", "~/airflow")).expanduser()
     return Settings(
         report_root=conf.get("mltest", "report_root") or str(home / "mltest" / "reports"),
         mlflow_conn_id=conf.get("mltest", "mlflow_conn_id"),
+        checkout_cache=conf.get("mltest", "checkout_cache") or str(home / "mltest" / "checkouts"),
     )
 
 
@@ -44,3 +48,12 @@ def open_store() -> Store:
     from airflow_mltest.reports.store import Store
 
     return Store(ObjectStoragePath(load_settings().report_root))
+
+
+def open_archive(project: str) -> Archive:
+    """Open the past of *project*, in the report store of this deployment."""
+    from airflow.sdk import ObjectStoragePath
+
+    from airflow_mltest.reports.archive import Archive
+
+    return Archive(ObjectStoragePath(load_settings().report_root), project)

@@ -13,6 +13,8 @@ from airflow_mltest.core.shards import Shard
 if TYPE_CHECKING:
     from collections.abc import Mapping
 
+# The one case of a suite that had nothing to run, since nothing that changed reaches a test.
+NOTHING_REACHED = "(selection)"
 _SCHEMA, _VERSION = "airflow-mltest/plan", 1
 
 

@@ -23,7 +23,7 @@ _IMPORTLIB = "<frozen importlib"
 # Modules that open what another asks for, and those that ask only to show it.
 _OPENERS = {"ast", "codecs", "genericpath", "glob", "inspect", "io", "linecache", "os", "pathlib", "posixpath"}
 _OPENERS |= {"shutil", "tempfile", "tokenize"}
-_SHOWING = ("_pytest.", "logging", "mltest_", "traceback", "warnings")
+_SHOWING = {"_pytest", "traceback", "warnings"}
 # They look for installed packages in each folder of the path.
 _METADATA = ("importlib.metadata", "importlib_metadata", "pkg_resources")
 # Programs that only tell about the machine.
@@ -192,7 +192,7 @@ class Watch:
             if file.endswith((".py", ".pyc")):
                 if file.endswith(".py") and self._as_text(frame):
                     self._see("sources", file)
-            elif not _asking(frame).startswith(_SHOWING):
+            elif not _only_shows(_asking(frame)):
                 self._see("files", file)
 
     def _as_text(self, frame: FrameType | None) -> bool:
@@ -203,7 +203,7 @@ class Watch:
         while frame is not None and _module(frame) in _OPENERS:
             cached |= _module(frame) == "linecache"
             frame = frame.f_back
-        if frame is None or _asking(frame).startswith(_SHOWING):
+        if frame is None or _only_shows(_module(frame)):
             return False
         # Tools digest a test's source; only the project's own code is what the source may change.
         return not cached or bool(self._scope.module(frame.f_code.co_filename))
@@ -212,7 +212,8 @@ class Watch:
         if frame.f_code.co_filename.startswith(_IMPORTLIB) or frame.f_code.co_name.startswith("_rmtree"):
             return
         for folder in self._scope.below(arguments[0]):
-            if not _asking(frame).startswith(_SHOWING + _METADATA):
+            asking = _asking(frame)
+            if not _only_shows(asking) and not asking.startswith(_METADATA):
                 self._see("folders", folder)
 
     def _connected(self, frame: FrameType, arguments: Any) -> None:  # noqa: ARG002
@@ -261,6 +262,12 @@ def _command(pid: int) -> bytes:
 
 def _module(frame: FrameType) -> str:
     return str(frame.f_globals.get("__name__")).partition(".")[0]
+
+
+def _only_shows(name: str) -> bool:
+    """Say whether what a module reads changes nothing of what is tested: pytest, ours, and who shows a line."""
+    top = name.partition(".")[0]
+    return top in _SHOWING or top.startswith("mltest_")
 
 
 def _asking(frame: FrameType | None) -> str:

@@ -107,12 +107,14 @@ class GateOperator(SuiteOperator):
 def _evidence(context: Context) -> list[Evidence]:
     """Read the suites of this DAG run, without those of gates; shards count as one."""
     from airflow_mltest.core.criteria import Evidence
-    from airflow_mltest.reports.merge import merge
+    from airflow_mltest.reports.merge import in_force, merge
     from airflow_mltest.settings import open_store
 
     ti, by_name = context["ti"], defaultdict(list)
-    for kept in open_store().kept(ti.dag_id, ti.run_id):
-        if kept.suite.kind != "gate":
+    found = open_store().kept(ti.dag_id, ti.run_id)
+    counting = set(map(id, in_force(kept.suite for kept in found)))
+    for kept in found:
+        if kept.suite.kind != "gate" and id(kept.suite) in counting:
             by_name[kept.suite.name].append(kept)
     return [
         Evidence(

@@ -5,6 +5,7 @@ from __future__ import annotations
 from typing import TYPE_CHECKING, Any
 
 from airflow.sdk import BaseOperator
+from airflow.sdk.exceptions import AirflowSkipException
 
 from airflow_mltest.core.errors import TestsFailedError
 from airflow_mltest.operators.suite import NO_RETRY, ReportLink
@@ -20,7 +21,8 @@ class ReportOperator(BaseOperator):
     Gather every suite of the DAG run, and write `report.json`, `report.html` and `junit.xml`.
 
     Runs when everything before it is done, however that ended. Fails, after it has written,
-    when a suite failed, is broken or did not end, or when a required one is missing.
+    when a suite failed, is broken or did not end, or when a required one is missing. Skips when
+    nothing that changed reaches a test.
 
     Args:
         name: The report's title and folder.
@@ -40,6 +42,7 @@ class ReportOperator(BaseOperator):
 
     def execute(self, context: Context) -> dict[str, Any]:
         """Gather, write, tell, and then raise if there is reason to."""
+        from airflow_mltest.core.plan import NOTHING_REACHED
         from airflow_mltest.reports.document import dumps, report_to_document
         from airflow_mltest.reports.junit import to_junit
         from airflow_mltest.reports.merge import report_of
@@ -68,6 +71,8 @@ class ReportOperator(BaseOperator):
         if report.outcome in {"passed", "inconclusive"}:
             return summary
         ti.xcom_push("return_value", summary)
+        if not report.missing and {case.name for suite in report.suites for case in suite.cases} == {NOTHING_REACHED}:
+            raise AirflowSkipException(report.suites[0].cases[0].detail)
         missing = f"; missing: {', '.join(report.missing)}" if report.missing else ""
         failing = ", ".join(suite.name for suite in report.suites if not suite.passed) or "none"
         where = addresses["report.html"]

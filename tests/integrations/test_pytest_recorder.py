@@ -330,6 +330,7 @@ READS = {
     "src/packed/text.txt": "packed",
     "data/rates.csv": "1\n",
     "data/a.txt": "a",
+    "data/logging.ini": "[empty]",
     "data/b/c.txt": "c",
     "test_files.py": """
         import ctypes, glob, importlib, importlib.util, os, pkgutil, runpy, sqlite3, subprocess
@@ -354,6 +355,10 @@ READS = {
         def test_link():
             os.symlink("a.txt", "data/link.txt")
             open("data/link.txt").close()
+        def test_configured():
+            import logging.config
+            with pytest.raises(Exception):
+                logging.config.fileConfig("data/logging.ini")
         def test_native(): ctypes.CDLL(None).open(b"data/a.txt", os.O_RDONLY)
         def test_child(): subprocess.run(["cat", "data/a.txt"], check=True)
         def test_listed(): os.listdir("data")
@@ -398,6 +403,7 @@ def test_files_and_folders_are_recorded_however_they_are_read(make):
         "elsewhere": (a, []),
         "missing": (["data/new.txt"], []),
         "written": (["data/out.txt"], []),
+        "configured": (["data/logging.ini"], []),
         "native": (a, []),
         "child": (a, []),
         "outside": ([], []),
