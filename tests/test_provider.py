@@ -19,7 +19,8 @@ def test_airflow_accepts_what_it_is_told():
 
 def test_every_name_that_airflow_is_told_exists():
     info = get_provider_info()
-    modules = [module for group in (*info["operators"], *info["hooks"]) for module in group["python-modules"]]
+    rooms = ("operators", "hooks", "sensors", "triggers")
+    modules = [module for room in rooms for group in info[room] for module in group["python-modules"]]
     for module in modules:
         importlib.import_module(module)
     classes = [*info["extra-links"], *(kind["hook-class-name"] for kind in info["connection-types"])]
