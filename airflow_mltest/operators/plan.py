@@ -76,7 +76,10 @@ class PlanTestsOperator(BaseOperator):
 
         with open_project(self.project, context) as project:
             command = PytestCommand(
-                project=str(project.folder), args=tuple(self.args), python=self.python, env=dict(self.env or {})
+                project=str(project.folder),
+                args=tuple(self.args),
+                python=self.python,
+                env={**project.env, **(self.env or {})},
             )
             plan = plan_tests(
                 command,

@@ -3,18 +3,21 @@
 from __future__ import annotations
 
 from contextlib import contextmanager
-from dataclasses import dataclass
+from dataclasses import dataclass, field
 from pathlib import Path
 from typing import TYPE_CHECKING
 
 from airflow_mltest.core.errors import ConfigurationError
 
 if TYPE_CHECKING:
-    from collections.abc import Iterator
+    from collections.abc import Iterator, Mapping
 
     from airflow.sdk import Context
 
     from airflow_mltest.hooks.git import Checkout
+
+# All tasks of this version of the DAG read the same folder.
+_CLEAN = {"PYTHONDONTWRITEBYTECODE": "1"}
 
 
 @dataclass(frozen=True, slots=True, kw_only=True)
@@ -26,11 +29,13 @@ class Project:
         folder: Where it lies, or its one test file.
         commit: Which commit it is, where that is known without asking git.
         name: What names it on every worker, where the folder does not; empty: its git remote or folder.
+        env: What the environment of a process that runs it needs, to leave nothing in a folder that others use.
     """
 
     folder: Path
     commit: str = ""
     name: str = ""
+    env: Mapping[str, str] = field(default_factory=dict)
 
 
 @contextmanager
@@ -53,9 +58,9 @@ def open_project(project: str | Checkout, context: Context, *, commit: str = "")
     version = str(getattr(bundle, "version", None) or "")
     if Path(project).is_absolute():
         inside = bundle is not None and Path(project).is_relative_to(bundle.path)
-        yield Project(folder=Path(project), commit=version if inside else "")
+        yield Project(folder=Path(project), commit=version if inside else "", env=_CLEAN if inside else {})
     elif bundle is None:
         msg = f"project {project!r} is relative, and this task has no DAG bundle: give an absolute path or a Checkout."
         raise ConfigurationError(msg)
     else:
-        yield Project(folder=Path(bundle.path) / project, commit=version, name=f"{bundle.name}/{project}")
+        yield Project(folder=Path(bundle.path) / project, commit=version, name=f"{bundle.name}/{project}", env=_CLEAN)

@@ -157,7 +157,7 @@ class PytestOperator(SuiteOperator):
             project=str(project.folder),
             args=tuple(self.args),
             python=self.python,
-            env=dict(self.env or {}),
+            env={**project.env, **(self.env or {})},
             case_timeout_s=self.case_timeout_s,
             reruns=self.reruns,
             budget_s=budget_s,

@@ -81,13 +81,14 @@ def answered(store: Store, origin: Origin, part: Part) -> tuple[Case, ...]:
     """
     Give what an earlier try of this very shard has answered before it was cut off.
 
-    A try that came to its end is not taken up: whoever runs it again wants it run.
+    A try that came to its end is not taken up: whoever runs it again wants it run. What this one
+    left open, for want of time, the runner asks again.
     """
     earlier = store.earlier(origin)
     if earlier is None or not earlier.incomplete or earlier.environment.get("plan") != part.plan.digest:
         return ()
     planned = set(part.shard.tests)
-    return tuple(case for case in earlier.cases if case.name in planned and case.facts.get("ran", True))
+    return tuple(case for case in earlier.cases if case.name in planned)
 
 
 def begin_records(folder: Path, root: Path) -> str:
