@@ -17,7 +17,17 @@ else
 install = $(1)/bin/python -m pip install --quiet --disable-pip-version-check --constraint constraints.txt $(2)
 endif
 
-.PHONY: demo ui test test-pure lint bench constraints clean
+# $(call install-only,FOLDER,WHAT): the same where other versions are the point.
+ifdef UV
+install-only = $(UV) pip install --quiet --python $(1)/bin/python --compile-bytecode $(2)
+else
+install-only = $(1)/bin/python -m pip install --quiet --disable-pip-version-check $(2)
+endif
+# The oldest Python here that a tested project may have.
+OLDEST = $(shell for minor in 9 10 11 12 13; do \
+  python3.$$minor -c 'import venv, ensurepip' 2>/dev/null && echo python3.$$minor && break; done)
+
+.PHONY: demo ui test test-pure lint bench bench-code constraints clean
 
 demo: $(VENV)/.demo  ## the main job: a release that passes, and one that is refused
 	@$(BIN)/python -m airflow_mltest.demo
@@ -25,7 +35,7 @@ demo: $(VENV)/.demo  ## the main job: a release that passes, and one that is ref
 ui: $(VENV)/.demo  ## Airflow's UI over the demo's home
 	@$(BIN)/python -m airflow_mltest.demo ui
 
-test: $(VENV)/.dev lint test-pure  ## everything
+test: $(VENV)/.dev .venv-oldest/.ready lint test-pure  ## everything
 	$(BIN)/python -m pytest
 
 lint: $(VENV)/.dev
@@ -40,12 +50,15 @@ test-pure: .venv-pure/.ready  ## what needs no Airflow, where there is none
 bench: $(VENV)/.dev  ## ratios, side by side in one run
 	$(BIN)/python -m benchmarks
 
+bench-code: $(VENV)/.dev .venv-bench/.ready  ## what is promised of code tests, beside what others do; an hour
+	$(BIN)/python -m benchmarks.code
+
 constraints:  ## lock every version anew; needs uv
 	uv pip compile pyproject.toml requirements-dev.txt --all-extras --universal --python-version 3.11 --upgrade \
 	  --no-header --no-annotate --no-emit-package airflow-mltest --output-file constraints.txt --quiet
 
 clean:
-	rm -rf .venv .venv-pure .demo
+	rm -rf .venv .venv-pure .venv-oldest .venv-bench .demo
 
 $(VENV)/bin/python:
 	$(if $(UV),$(UV) venv --quiet --python $(PYTHON) $(VENV),$(PYTHON) -m venv $(VENV))
@@ -61,4 +74,14 @@ $(VENV)/.dev: requirements-dev.txt $(VENV)/.demo
 .venv-pure/.ready: requirements-pure.txt constraints.txt
 	$(if $(UV),$(UV) venv --quiet --python $(PYTHON) .venv-pure,$(PYTHON) -m venv .venv-pure)
 	$(call install,.venv-pure,-r requirements-pure.txt)
+	@touch $@
+
+.venv-oldest/.ready: requirements-oldest.txt
+	$(if $(UV),$(UV) venv --quiet --python $(OLDEST) .venv-oldest,$(OLDEST) -m venv .venv-oldest)
+	$(call install-only,.venv-oldest,-r requirements-oldest.txt)
+	@touch $@
+
+.venv-bench/.ready: benchmarks/requirements-code.txt
+	$(if $(UV),$(UV) venv --quiet --python $(PYTHON) .venv-bench,$(PYTHON) -m venv .venv-bench)
+	$(call install-only,.venv-bench,-r benchmarks/requirements-code.txt)
 	@touch $@
