@@ -1,0 +1,137 @@
+"""Where a test begins: its function, its class, its fixtures, and the hooks around it."""
+
+from __future__ import annotations
+
+from typing import TYPE_CHECKING
+
+from airflow_mltest.core.blocks import REST
+
+if TYPE_CHECKING:
+    from collections.abc import Iterable, Iterator
+
+    from airflow_mltest.core.changes import Program
+    from airflow_mltest.core.collected import CollectedTest
+    from airflow_mltest.core.reach import Node
+
+_MODULE = (
+    "setup_module teardown_module setup_function teardown_function setUpModule tearDownModule setup teardown "
+    "pytestmark pytest_generate_tests pytest_plugins load_tests collect_ignore collect_ignore_glob"
+).split()
+_CLASS = frozenset(
+    "setup_class teardown_class setup_method teardown_method setup teardown setUp tearDown setUpClass tearDownClass "
+    "asyncSetUp asyncTearDown runTest __init__ __new__ __getattr__".split()
+)
+
+
+class Roots:
+    """
+    Finds where tests begin.
+
+    Args:
+        program: The project's code.
+        plugins: Files that pytest has loaded as plugins, each conftest.py among them.
+    """
+
+    def __init__(self, program: Program, plugins: Iterable[str]) -> None:
+        self._program = program
+        changed = {path for path in program.changed if path.rpartition("/")[2] == "conftest.py"}
+        self._plugins = sorted({*plugins, *changed} & program.sources.keys())
+        self._around: dict[str, tuple[str, ...]] = {}
+        self._hooks = {file: tuple(self._hooks_of(file)) for file in self._plugins}
+
+    def files(self, test: CollectedTest) -> set[str]:
+        """Give the files that are imported for a test whatever it does."""
+        return {test.file, *self.around(test.file), *(fixture.partition("::")[0] for fixture in test.fixtures)}
+
+    def around(self, file: str) -> tuple[str, ...]:
+        """Give the plugins that act on the tests of *file*."""
+        folder = file.rpartition("/")[0]
+        if folder not in self._around:
+            self._around[folder] = tuple(
+                plugin
+                for plugin in self._plugins
+                if not plugin.endswith("conftest.py") or f"{folder}/".startswith(plugin.removesuffix("conftest.py"))
+            )
+        return self._around[folder]
+
+    def whole(self, test: CollectedTest) -> set[Node]:
+        """Give the blocks at which a test begins."""
+        found = set(self.made(test))
+        found.update(self._function(test.file, test.function))
+        owner = test.function.partition(".")[0]
+        if owner != test.function and self._program.graph.inherits(test.file, owner):
+            # What it inherits may ask for anything in it.
+            found.add(f"{test.file}::@{owner}")
+        for fixture in test.fixtures:
+            found.update(self._function(*fixture.split("::", 1)))
+        return found
+
+    def made(self, test: CollectedTest) -> set[Node]:
+        """Give those of them that run before the test does, at import, and that no record of it holds."""
+        found = {node for plugin in self.around(test.file) for node in self._hooks[plugin]}
+        found.update(self._module(test.file))
+        for place in (f"{test.file}::{test.function}", *test.fixtures):
+            found.update(self._heads(*place.split("::", 1)))
+        return found
+
+    def _function(self, file: str, function: str) -> Iterator[Node]:
+        source = self._program.sources.get(file)
+        if source is None:
+            return
+        graph = self._program.graph
+        if function in source.blocks:
+            yield from graph.own(file, function)
+        elif "." in function and (inherited := set(self._inherited(file, function))):
+            yield from inherited
+        else:  # a doctest, an item of a plugin's own, or a function that was made at run time
+            yield f"{file}::*"
+
+    def _inherited(self, file: str, function: str) -> Iterator[Node]:
+        owner, _, name = function.rpartition(".")
+        return self._program.graph.methods(file, owner, (name,))
+
+    def _heads(self, file: str, function: str) -> Iterator[Node]:
+        """Give the signature of a function, with the classes that it is written in and what they set up."""
+        yield f"{file}::{function}()"
+        parts = function.split(".")
+        for length in range(1, len(parts)):
+            owner = ".".join(parts[:length])
+            yield f"{file}::class {owner}"
+            yield from self._program.graph.methods(file, owner, _CLASS)
+
+    def _module(self, file: str) -> Iterator[Node]:
+        source = self._program.sources.get(file)
+        yield f"{file}::{REST}"
+        for name in _MODULE if source else ():
+            if name in source.names:  # type: ignore[union-attr]
+                yield f"{file}::@{name}"
+
+    def _hooks_of(self, file: str) -> Iterator[Node]:
+        yield from self._module(file)
+        for name in self._program.sources[file].names:
+            if name.startswith("pytest_"):
+                yield f"{file}::@{name}"
+
+
+def lost_fixtures(program: Program) -> Iterator[tuple[str, str, bool]]:
+    """Give each fixture that is gone: the folder or test file in which it was known, its name, and if it came unasked."""
+    for file in program.changed:
+        for name in program.old[file].blocks.keys() - program.new[file].blocks.keys():
+            uses = program.old[file].blocks[name].uses
+            if name.endswith("()") and any("fixture" in part for chain in uses.calls for part in chain):
+                where = file.removesuffix("conftest.py")
+                for known in {name.removesuffix("()").rpartition(".")[2], *uses.texts}:
+                    yield where, known, "autouse" in uses.parameters
+
+
+def asks_for(program: Program, test: CollectedTest, fixture: str) -> bool:
+    """Say whether a test, or a fixture of it, asks for a fixture by its name."""
+    for place in (f"{test.file}::{test.function}", *test.fixtures):
+        file, _, function = place.partition("::")
+        source = program.sources.get(file)
+        owner = function.rpartition(".")[0]
+        for name in (f"{function}()", f"class {owner}", "pytestmark =") if source else ():
+            block = source.blocks.get(name)  # type: ignore[union-attr]
+            if block is not None and (fixture in block.uses.parameters or fixture in block.uses.texts):
+                return True
+    return False
