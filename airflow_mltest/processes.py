@@ -16,12 +16,13 @@ import time
 # The keeper starts for each command: what it does not need is imported where it is used.
 TYPE_CHECKING = False
 if TYPE_CHECKING:
-    from collections.abc import Mapping, Sequence
+    from collections.abc import Callable, Mapping, Sequence
     from typing import IO
 
 _GRACE_S = 1.5
-_END_S = 1.5
+_END_S = 0.75
 _LOOK_S = 0.5
+_CGROUPS, _GROUPS_OF_SELF = "/sys/fs/cgroup", "/proc/self/cgroup"
 _PR_SET_PDEATHSIG, _PR_SET_CHILD_SUBREAPER = 1, 36
 
 
@@ -33,7 +34,7 @@ class KeptProcess:
         argv: The command.
         cwd: Folder it runs in.
         env: Its whole environment.
-        output: File that takes what it prints.
+        output: File, or descriptor, that takes what it prints.
         pass_fds: File descriptors that it inherits.
     """
 
@@ -43,7 +44,7 @@ class KeptProcess:
         *,
         cwd: str,
         env: Mapping[str, str],
-        output: IO[bytes],
+        output: IO[bytes] | int,
         pass_fds: Sequence[int] = (),
     ) -> None:
         import subprocess
@@ -89,52 +90,102 @@ class KeptProcess:
         return self._keeper.wait()
 
 
+def oom_kills() -> int | None:
+    """Count the processes of this control group that the kernel has killed for memory; None if it does not say."""
+    groups = [line.split(":", 2) for line in _lines(_GROUPS_OF_SELF)]
+    for _, controllers, path in groups:
+        v1 = "memory" in controllers.split(",")
+        for place in (path, "/"):  # a container sees its own group as the root
+            file = f"{_CGROUPS}/memory{place}/memory.oom_control" if v1 else f"{_CGROUPS}{place}/memory.events"
+            for line in _lines(file):
+                if line.startswith("oom_kill "):
+                    return int(line.split()[1])
+    return None
+
+
+def _lines(path: str) -> list[str]:
+    try:
+        with open(path, encoding="utf-8") as file:  # noqa: PTH123
+            return file.read().splitlines()
+    except OSError:
+        return []
+
+
 def _keep(lifeline: int, argv: list[str]) -> int:
-    """Run *argv*, and return its exit code once nothing of it is left."""
+    """
+    Run *argv*, and return its exit code once nothing of it is left.
+
+    Two processes keep it, the outer one with the inner one as its command: a test that kills its
+    parent kills the inner one, and whatever that had adopted comes to the outer one. If the outer
+    one is killed, the inner one is told.
+    """
+    outer = os.getpid()
+    status = _watch(lifeline, lambda: _fork(lambda: _inner(argv, outer)), signal.SIGTERM, _GRACE_S + 2 * _END_S)
+    return os.waitstatus_to_exitcode(status) if status is not None else -signal.SIGKILL
+
+
+def _inner(argv: list[str], outer: int) -> None:
+    _prctl(_PR_SET_PDEATHSIG, signal.SIGTERM)
+    if os.getppid() == outer:  # else it was gone before it could be asked for a signal
+        inner = os.getpid()
+        status = _watch(-1, lambda: _fork(lambda: _become(argv, inner)), signal.SIGINT, _GRACE_S)
+        _end_as(os.waitstatus_to_exitcode(status) if status is not None else -signal.SIGKILL)
+
+
+def _watch(lifeline: int, start: Callable[[], int], ask: int, grace_s: float) -> int | None:
+    """Wait for what *start* has started, ask it to end when that is wanted, and end all that is left."""
     import select
 
     _prctl(_PR_SET_CHILD_SUBREAPER, 1)
-    os.set_inheritable(lifeline, False)
     wake, woken = os.pipe()
     os.set_blocking(woken, False)
     signal.set_wakeup_fd(woken)
     told: list[int] = []
     signal.signal(signal.SIGTERM, lambda number, _: told.append(number))
     signal.signal(signal.SIGCHLD, lambda *_: None)
-    command = _start(argv)
-    status = None
+    signal.pthread_sigmask(signal.SIG_UNBLOCK, {signal.SIGTERM})
+    command, status = start(), None
     task = os.getppid()
     # The task is looked for as well: a fork of it may hold the lifeline when it is gone.
     while status is None and not told and os.getppid() == task:
-        readable, _, _ = select.select([lifeline, wake], [], [], _LOOK_S)
+        readable, _, _ = select.select([wake, *([lifeline] if lifeline >= 0 else [])], [], [], _LOOK_S)
         if wake in readable:
             os.read(wake, 512)
         if lifeline in readable:
             break
         status = _reap(command)
     if status is None:
-        status = _ask(command)
+        status = _ask(command, ask, grace_s)
     _end_all(command)
-    return os.waitstatus_to_exitcode(status) if status is not None else -signal.SIGKILL
+    return status
 
 
-def _start(argv: list[str]) -> int:
-    keeper = os.getpid()
+def _fork(child: Callable[[], None]) -> int:
+    """Start a process that does what *child* says and never comes back; give its pid."""
+    signal.pthread_sigmask(signal.SIG_BLOCK, {signal.SIGTERM})  # until the child is ready to take it
     pid = os.fork()
     if pid:
+        signal.pthread_sigmask(signal.SIG_UNBLOCK, {signal.SIGTERM})
         return pid
     try:
-        os.setsid()
-        _prctl(_PR_SET_PDEATHSIG, signal.SIGKILL)
-        if os.getppid() != keeper:  # it was gone before it could be asked for a signal
-            os._exit(127)
-        signal.set_wakeup_fd(-1)
-        signal.signal(signal.SIGTERM, signal.SIG_DFL)
-        signal.signal(signal.SIGCHLD, signal.SIG_DFL)
+        child()
+    finally:
+        os._exit(127)
+
+
+def _become(argv: list[str], keeper: int) -> None:
+    os.setsid()
+    _prctl(_PR_SET_PDEATHSIG, signal.SIGKILL)
+    if os.getppid() != keeper:
+        return
+    signal.set_wakeup_fd(-1)
+    signal.signal(signal.SIGTERM, signal.SIG_DFL)
+    signal.signal(signal.SIGCHLD, signal.SIG_DFL)
+    signal.pthread_sigmask(signal.SIG_UNBLOCK, {signal.SIGTERM})
+    try:
         os.execvpe(argv[0], argv, os.environ)  # noqa: S606  it becomes the command
     except OSError as error:
         sys.stderr.write(f"{argv[0]}: {error}\n")
-    os._exit(127)
 
 
 def _prctl(option: int, value: int) -> None:
@@ -158,10 +209,10 @@ def _reap(command: int) -> int | None:
             status = ended
 
 
-def _ask(command: int) -> int | None:
-    """Interrupt the command as a person would, so that tests are torn down; wait a little."""
-    _signal(command, signal.SIGINT)
-    deadline_s = time.monotonic() + _GRACE_S
+def _ask(command: int, number: int, grace_s: float) -> int | None:
+    """Send it a signal, such as a person's interrupt, so that tests are torn down; wait a little."""
+    _signal(command, number)
+    deadline_s = time.monotonic() + grace_s
     while time.monotonic() < deadline_s:
         status = _reap(command)
         if status is not None:
@@ -174,13 +225,22 @@ def _end_all(command: int) -> None:
     """Kill all descendants, again until there are none: one may have forked meanwhile."""
     deadline_s = time.monotonic() + _END_S
     while time.monotonic() < deadline_s:
-        left = _descendants()
+        # Whoever has no child has no descendant: orphans become this one's. Asking is cheap, and /proc is not.
+        left = _descendants() if _has_children() else []
         if not left:
             return
         for pid in left:
             _signal(pid, signal.SIGKILL)
         _reap(command)
         time.sleep(0.01)
+
+
+def _has_children() -> bool:
+    try:
+        os.waitid(os.P_ALL, 0, os.WEXITED | os.WNOHANG | os.WNOWAIT)
+    except ChildProcessError:
+        return False
+    return True
 
 
 def _signal(pid: int, number: int) -> None:
@@ -209,10 +269,9 @@ def _descendants() -> list[int]:
     return found
 
 
-def _main() -> None:
-    code = _keep(int(sys.argv[1]), sys.argv[2:])
+def _end_as(code: int) -> None:
+    """End as the command did, so that whoever waits sees the same signal."""
     if code < 0:
-        # End as the command did, so that the task sees the same signal.
         if -code not in {signal.SIGKILL, signal.SIGSTOP}:
             import resource
 
@@ -223,4 +282,6 @@ def _main() -> None:
 
 
 if __name__ == "__main__":
-    _main()
+    lifeline = int(sys.argv[1])
+    os.set_inheritable(lifeline, False)
+    _end_as(_keep(lifeline, sys.argv[2:]))

@@ -7,7 +7,7 @@ from pathlib import Path
 
 import pytest
 
-from airflow_mltest.processes import KeptProcess
+from airflow_mltest.processes import KeptProcess, oom_kills
 
 
 @pytest.fixture
@@ -116,7 +116,7 @@ def test_command_may_clean_up_when_it_is_stopped(start, tmp_path):
 def test_nothing_outlives_a_task_that_is_killed_hard(tmp_path):
     task = tmp_path / "task.py"
     task.write_text(
-        "import os, sys, time\nfrom airflow_mltest.processes import KeptProcess\n"
+        "import os, sys, time\nfrom airflow_mltest.processes import KeptProcess, oom_kills\n"
         f"argv = [sys.executable, '-c', {FAMILY + 'time.sleep(100)'!r}, '1000003']\n"
         "process = KeptProcess(argv, cwd='/', env=dict(os.environ), output=open(os.devnull, 'wb'))\n"
         "time.sleep(100)\n"
@@ -140,7 +140,7 @@ def test_command_does_not_outlive_its_keeper(start):
 def test_fork_of_the_task_does_not_keep_its_command_alive(tmp_path):
     task = tmp_path / "task.py"
     task.write_text(
-        "import os, sys, time\nfrom airflow_mltest.processes import KeptProcess\n"
+        "import os, sys, time\nfrom airflow_mltest.processes import KeptProcess, oom_kills\n"
         "argv = [sys.executable, '-c', 'import time; time.sleep(100)', '1000005']\n"
         "process = KeptProcess(argv, cwd='/', env=dict(os.environ), output=open(os.devnull, 'wb'))\n"
         "if os.fork() == 0: time.sleep(8); os._exit(0)\n"
@@ -160,3 +160,57 @@ def test_stop_after_the_end_is_harmless(start):
     process.stop()
 
     assert process.close() == process.close() == 0
+
+
+KILLER = (
+    FAMILY
+    + """
+import signal
+inner = os.getppid()
+outer = int(open(f"/proc/{inner}/stat").read().rpartition(")")[2].split()[1])
+os.kill(outer if sys.argv[2] == "outer" else inner, signal.SIGKILL)
+time.sleep(100)
+"""
+)
+
+
+@pytest.mark.parametrize("whom", ["inner", "outer"])
+def test_keeper_that_its_command_kills_leaves_nobody_behind(start, whom):
+    process = start(KILLER, "1000006", whom)
+    wait_until(lambda: process.poll() is not None)
+
+    assert process.close() == -signal.SIGKILL
+    wait_until(lambda: alive("1000006") == [], seconds=4)
+
+
+def test_command_that_kills_its_own_group_is_the_only_one_that_dies(start):
+    process = start("import os; os.killpg(0, 9)")
+    wait_until(lambda: process.poll() is not None)
+
+    assert process.close() == -signal.SIGKILL
+
+
+@pytest.mark.parametrize(
+    "files, count",
+    [
+        ({"cgroup": "0::/job\n", "job/memory.events": "low 0\noom 1\noom_kill 3\n"}, 3),
+        ({"cgroup": "0::/far\n", "memory.events": "oom_kill 2\n"}, 2),
+        (
+            {
+                "cgroup": "5:cpu,memory:/job\n0::/\n",
+                "memory/job/memory.oom_control": "oom_kill_disable 0\noom_kill 4\n",
+            },
+            4,
+        ),
+        ({"cgroup": "5:cpu:/job\n"}, None),
+        ({}, None),
+    ],
+)
+def test_kills_for_want_of_memory_are_counted_where_the_kernel_counts_them(tmp_path, monkeypatch, files, count):
+    for name, text in files.items():
+        (tmp_path / name).parent.mkdir(parents=True, exist_ok=True)
+        (tmp_path / name).write_text(text)
+    monkeypatch.setattr("airflow_mltest.processes._GROUPS_OF_SELF", str(tmp_path / "cgroup"))
+    monkeypatch.setattr("airflow_mltest.processes._CGROUPS", str(tmp_path))
+
+    assert oom_kills() == count
