@@ -192,9 +192,7 @@ def imported(node: ast.Import | ast.ImportFrom) -> list[str]:
 def _stored(statements: Iterable[ast.AST]) -> Iterator[str]:
     """Name what *statements* assign, not counting imports at the level of a module."""
     for statement in _statements(statements):
-        if isinstance(statement, (*_DEFS, ast.ClassDef)):
-            yield statement.name
-        elif isinstance(statement, ast.ExceptHandler) and statement.name:
+        if isinstance(statement, (*_DEFS, ast.ClassDef, ast.ExceptHandler)) and statement.name:
             yield statement.name
         for node in _binding(statement):
             if isinstance(node, ast.Name) and isinstance(node.ctx, ast.Store):

@@ -44,7 +44,7 @@ class Program:
         points: Group of entry points -> what they name.
     """
 
-    def __init__(  # noqa: PLR0913  what a program is read from
+    def __init__(  # noqa: PLR0913, PLR0917  what a program is read from
         self,
         paths: Collection[str],
         changed: Collection[str],
@@ -124,7 +124,7 @@ class Program:
                 nodes.setdefault(other, f"{words} ({file})")
         source = self.sources.get(file)
         if source is not None and not source.readable and names:
-            nodes.update({node: f"{file} cannot be read" for node in self.all_nodes(file)})
+            nodes.update(dict.fromkeys(self.all_nodes(file), f"{file} cannot be read"))
 
     def all_nodes(self, file: str) -> Iterator[Node]:
         """Name all blocks of a file."""
@@ -159,9 +159,7 @@ class Program:
         for name in (REST,) if self.sources[file].readable else (MAIN, REST):
             if f"{file}::{name}" in nodes:
                 yield file, f"the code of the module {file} changed"
-        mentioned = {
-            chain[0] for block in self.sources[file].blocks.values() for chain in block.uses.chains | block.uses.references
-        }
+        mentioned = {chain[0] for block in self.sources[file].blocks.values() for chain in block.uses.read}
         old, new = (_imports(side.get(file, Source())) for side in (self.old, self.new))
         for module, attribute, bound in old ^ new:
             if self._acts(module, attribute, file, used=bound in mentioned):

@@ -17,7 +17,9 @@ _LISTS = re.compile(
     r"((requirements|constraints)[\w.-]*\.(txt|in)|[\w.-]*\.lock|environment[\w.-]*\.ya?ml|conda[\w.-]*\.ya?ml|Pipfile|"
     r"poetry\.toml|uv\.toml|pixi\.toml|pylock[\w.-]*\.toml)$"
 )
-_ALL = re.compile(r"(pytest\.ini|\.pytest\.ini|pytest\.toml|\.pytest\.toml|\.python-version|runtime\.txt|CMakeLists\.txt|meson\.build)$")
+_ALL = re.compile(
+    r"(pytest\.ini|\.pytest\.ini|pytest\.toml|\.pytest\.toml|\.python-version|runtime\.txt|CMakeLists\.txt|meson\.build)$"
+)
 # Files about the project that its code does not read, unless it names them.
 _ABOUT = re.compile(
     r"^(README|CHANGE|CHANGES|CHANGELOG|HISTORY|NEWS|LICEN[CS]E|COPYING|NOTICE|AUTHORS|CONTRIBUTORS|CONTRIBUTING|"
@@ -31,15 +33,66 @@ _TOOLS = re.compile(
     r"pyrightconfig\.json|\.dockerignore|\.git-blame-ignore-revs|\.all-contributorsrc|\.bumpversion\.cfg|\.isort\.cfg|"
     r"tach\.toml|\.importlinter|MANIFEST\.in|Makefile|justfile|noxfile\.py|Dockerfile|py\.typed)$"
 )
-_PROSE = (".md", ".rst", ".txt", ".png", ".jpg", ".jpeg", ".gif", ".svg", ".css", ".html", ".ipynb", ".js", ".bib", ".pdf")
-_IDLE_TOOLS = frozenset(
-    "black ruff isort mypy pylint flake8 bandit codespell commitizen semantic_release towncrier bumpversion bumpver "
-    "coverage pyright basedpyright ty docformatter interrogate pydocstyle pydoclint vulture deptry importlinter "
-    "cibuildwheel numpydoc_validation check-manifest yapf autopep8 refurb pycodestyle tbump tach creosote djlint".split()
+_PROSE = (
+    ".md",
+    ".rst",
+    ".txt",
+    ".png",
+    ".jpg",
+    ".jpeg",
+    ".gif",
+    ".svg",
+    ".css",
+    ".html",
+    ".ipynb",
+    ".js",
+    ".bib",
+    ".pdf",
 )
-_IDLE_FACTS = frozenset("urls url description authors author author_email maintainers maintainer maintainer_email keywords "
-                        "classifiers license license-files license_file license_files readme long_description "
-                        "long_description_content_type project_urls download_url home-page".split())  # fmt: skip
+_IDLE_TOOLS = frozenset(
+    [
+        "black",
+        "ruff",
+        "isort",
+        "mypy",
+        "pylint",
+        "flake8",
+        "bandit",
+        "codespell",
+        "commitizen",
+        "semantic_release",
+        "towncrier",
+        "bumpversion",
+        "bumpver",
+        "coverage",
+        "pyright",
+        "basedpyright",
+        "ty",
+        "docformatter",
+        "interrogate",
+        "pydocstyle",
+        "pydoclint",
+        "vulture",
+        "deptry",
+        "importlinter",
+        "cibuildwheel",
+        "numpydoc_validation",
+        "check-manifest",
+        "yapf",
+        "autopep8",
+        "refurb",
+        "pycodestyle",
+        "tbump",
+        "tach",
+        "creosote",
+        "djlint",
+    ]
+)
+_IDLE_FACTS = frozenset((
+    "urls", "url", "description", "authors", "author", "author_email", "maintainers", "maintainer",
+    "maintainer_email", "keywords", "classifiers", "license", "license-files", "license_file", "license_files",
+    "readme", "long_description", "long_description_content_type", "project_urls", "download_url", "home-page",
+))  # fmt: skip
 
 
 def rules_all(path: str, before: str | None, after: str | None) -> str:
@@ -74,7 +127,9 @@ def is_about(path: str) -> bool:
         return True
     if path.startswith(("docs/", "doc/", "paper/")):
         return name.endswith((*_PROSE, ".yml", ".yaml", ".toml", ".cfg")) or name in {"Makefile", "make.bat"}
-    return bool(_TOOLS.search(path)) or name.endswith(".pyi") or name in {"py.typed", ".gitignore", ".gitkeep", "Makefile"}
+    return (
+        bool(_TOOLS.search(path)) or name.endswith(".pyi") or name in {"py.typed", ".gitignore", ".gitkeep", "Makefile"}
+    )
 
 
 def entry_points(texts: Iterable[tuple[str, str | None]]) -> dict[str, set[str]]:

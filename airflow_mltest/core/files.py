@@ -99,7 +99,11 @@ def _words(path: str) -> list[str]:
     """Give the words by which code may name a file: its name, that of its folder, and its name without the ending."""
     pure = PurePosixPath(path)
     stem = pure.name.partition(".")[0]
-    return [pure.name, *([pure.parent.name] if pure.parent.name else []), *([stem] if len(stem) >= _SHORTEST_STEM else [])]
+    return [
+        pure.name,
+        *([pure.parent.name] if pure.parent.name else []),
+        *([stem] if len(stem) >= _SHORTEST_STEM else []),
+    ]
 
 
 def _holders(program: Program) -> Mapping[str, list[tuple[str, Node]]]:

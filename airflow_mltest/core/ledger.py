@@ -126,11 +126,10 @@ class Ledger:
         self.launch.running[id] = time.monotonic()
 
     def _on_finished(self, *, id: str, outcome: str, **fields: Any) -> None:  # noqa: A002
-        died = fields.pop("died", False)
-        self.launch.worker_died |= died
+        self.launch.worker_died |= (died := fields.pop("died", False))
         if id in self.launch.overdue:  # it ended because it was told to, or too late all the same
             return
-        before = fields.pop("attempts", ())  # at which a plugin of the project has asked again, in the same process
+        before = fields.pop("attempts", ())  # after which a plugin of the project has asked again
         fields.update({name: clean(text) for name, text in fields.items() if isinstance(text, str)})
         case = Case(name=id, outcome=Outcome(outcome), **fields)
         if before:
@@ -139,6 +138,7 @@ class Ledger:
             case = replace(case, flaky=case.outcome is Outcome.PASSED, facts=facts)
         if id in self.launch.answered and case.outcome in _NOT_PASSED and not died:
             # There twice, or run by each worker: what fails must not hide behind what has passed.
+            self.launch.bad = True
             self.answers.tell(replace(case, name=f"{id} (again)"))
         self.record(case)
 
@@ -271,10 +271,8 @@ class Ledger:
             elif file in self._uncollected:
                 detail = f"was planned, and its file was not collected: see {file}"
             case = Case(name=test, outcome=self._uncollected.get(file, Outcome.BROKEN), detail=detail)
-            if test in self.planned:
-                self.record(case)
-            else:  # asked again, it would not be there either
-                self.answers.tell(case)
+            # Asked again, what was not collected would not be there either.
+            (self.record if test in self.planned else self.answers.tell)(case)
 
     def settle(self, *, complete: bool) -> None:
         """Record what still has not passed; in a *complete* run, what failures have kept from running is skipped."""

@@ -17,20 +17,93 @@ if TYPE_CHECKING:
 Chain = tuple[str, ...]
 
 _CHANGING = frozenset(
-    "add append appendleft clear discard extend insert pop popitem register remove reverse set setdefault sort update "
-    "__setitem__ __delitem__ connect subscribe".split()
+    [
+        "add",
+        "append",
+        "appendleft",
+        "clear",
+        "discard",
+        "extend",
+        "insert",
+        "pop",
+        "popitem",
+        "register",
+        "remove",
+        "reverse",
+        "set",
+        "setdefault",
+        "sort",
+        "update",
+        "__setitem__",
+        "__delitem__",
+        "connect",
+        "subscribe",
+    ]
 )
 _IMPORTING = frozenset(
-    "import_module __import__ spec_from_file_location iter_modules walk_packages run_module run_path find_spec "
-    "load_module exec_module import_string".split()
+    [
+        "import_module",
+        "__import__",
+        "spec_from_file_location",
+        "iter_modules",
+        "walk_packages",
+        "run_module",
+        "run_path",
+        "find_spec",
+        "load_module",
+        "exec_module",
+        "import_string",
+    ]
 )
 _RUNNING = frozenset(
-    "run_path run_module Popen check_output check_call system popen SourceFileLoader spec_from_file_location subprocess "
-    "create_subprocess_exec create_subprocess_shell runpytest".split()
+    [
+        "run_path",
+        "run_module",
+        "Popen",
+        "check_output",
+        "check_call",
+        "system",
+        "popen",
+        "SourceFileLoader",
+        "spec_from_file_location",
+        "subprocess",
+        "create_subprocess_exec",
+        "create_subprocess_shell",
+        "runpytest",
+    ]
 )
-_LISTING = frozenset("listdir scandir iterdir glob rglob iglob walk iter_modules walk_packages contents fwalk".split())
+_LISTING = frozenset(
+    [
+        "listdir",
+        "scandir",
+        "iterdir",
+        "glob",
+        "rglob",
+        "iglob",
+        "walk",
+        "iter_modules",
+        "walk_packages",
+        "contents",
+        "fwalk",
+    ]
+)
 # Functions of Python that look at an object without calling what it defines.
-_QUIET = frozenset("getattr hasattr isinstance issubclass setattr super type id print callable vars property".split())
+_QUIET = frozenset(
+    [
+        "getattr",
+        "hasattr",
+        "isinstance",
+        "issubclass",
+        "setattr",
+        "super",
+        "type",
+        "id",
+        "print",
+        "callable",
+        "vars",
+        "property",
+    ]
+)
 _ACTIVE = (
     ast.For, ast.AsyncFor, ast.comprehension, ast.Starred, ast.BinOp, ast.UnaryOp, ast.Compare, ast.With,
     ast.AsyncWith, ast.Subscript, ast.AugAssign, ast.JoinedStr, ast.YieldFrom, ast.Await,
@@ -48,8 +121,11 @@ class Uses:
         references: What it only mentions, without running it: the functions in a table of functions.
         annotations: What it only says the type of something is.
         changes: Variables of modules that it changes in place, or sets.
+        members: Variables that it asks only whether something is in them.
         bases: The base classes, of a class.
-        attributes: Every attribute that it asks of anything, and texts that could be the name of one.
+        decorators: What decorates a function, and whether it is called first: `@cached`, `@cached(size=1)`.
+        asked: Every attribute that it asks of anything.
+        attributes: The same, and texts that could be the name of one.
         texts: Text constants.
         imports: What it imports: bound name -> (module with its leading dots, attribute or "").
         modules: The same, as modules that run then: `import a.b` binds `a`, and runs both.
@@ -66,7 +142,10 @@ class Uses:
     references: set[Chain] = field(default_factory=set)
     annotations: set[Chain] = field(default_factory=set)
     changes: set[Chain] = field(default_factory=set)
+    members: set[Chain] = field(default_factory=set)
     bases: set[Chain] = field(default_factory=set)
+    decorators: set[tuple[Chain, bool]] = field(default_factory=set)
+    asked: set[str] = field(default_factory=set)
     attributes: set[str] = field(default_factory=set)
     texts: set[str] = field(default_factory=set)
     imports: dict[str, list[tuple[str, str]]] = field(default_factory=dict)
@@ -80,11 +159,21 @@ class Uses:
 
     def __or__(self, other: Uses) -> Uses:
         """Give what either of both uses."""
-        joined = Uses(imports={name: [*self.imports.get(name, []), *other.imports.get(name, [])] for name in {*self.imports, *other.imports}})
+        joined = Uses(
+            imports={
+                name: [*self.imports.get(name, []), *other.imports.get(name, [])]
+                for name in {*self.imports, *other.imports}
+            }
+        )
         for name in self.__slots__:
             if name != "imports":
                 setattr(joined, name, getattr(self, name) | getattr(other, name))
         return joined
+
+    @property
+    def read(self) -> set[Chain]:
+        """All that it reads."""
+        return self.chains | self.references | self.bases | {chain for chain, _ in self.decorators}
 
     @property
     def importing(self) -> bool:
@@ -112,7 +201,13 @@ def uses_of(piece: Piece) -> Uses:
     reader = _Reader(piece)
     for node in piece.nodes:
         reader.read(node)
-    return reader.uses
+    uses = reader.uses
+    uses.asked |= uses.attributes
+    for text in uses.texts:
+        uses.attributes.update(name for name in text.split(".") if name.isidentifier())
+    if ("getattr",) in uses.chains:
+        uses.asked |= uses.attributes
+    return uses
 
 
 class _Reader:
@@ -189,9 +284,6 @@ class _Reader:
     def _text(self, text: str) -> None:
         if len(text) <= _LONGEST_NAME:
             self.uses.texts.add(text)
-            for name in text.split("."):
-                if name.isidentifier():
-                    self.uses.attributes.add(name)
         else:
             # A script, as `python -c` runs it.
             self.uses.texts.update(word.strip("\"'();,:") for word in text.split())
@@ -211,8 +303,8 @@ class _Reader:
     def _head(self, node: ast.FunctionDef | ast.AsyncFunctionDef) -> None:
         for default in (*node.args.defaults, *node.args.kw_defaults):
             self._value(default)
-        self._later(*node.decorator_list)
-        self.uses.calls.update(filter(None, (self._chain(_called(one)) for one in node.decorator_list)))
+        for decorator in node.decorator_list:
+            self._decorator(decorator)
         every = [*node.args.posonlyargs, *node.args.args, *node.args.kwonlyargs, node.args.vararg, node.args.kwarg]
         given = [one for call in node.decorator_list if isinstance(call, ast.Call) for one in call.keywords]
         self.uses.parameters.update(one.arg for one in (*every, *given) if one is not None and one.arg)
@@ -223,6 +315,19 @@ class _Reader:
             self._annotations(*notes)
         self._later(*node.body)
 
+    def _decorator(self, node: ast.expr) -> None:
+        called = isinstance(node, ast.Call)
+        chain = self._chain(node.func if isinstance(node, ast.Call) else node)
+        if not chain:
+            self._later(node)
+            return
+        self.uses.decorators.add((chain, called))
+        self.uses.calls.add(chain)
+        self.uses.attributes.update(chain[1:])
+        if isinstance(node, ast.Call):
+            self.uses.given.add(chain)
+            self._later(*node.args, *node.keywords)
+
     def _class(self, node: ast.ClassDef) -> None:
         for base in node.bases:
             chain = self._chain(base.value if isinstance(base, ast.Subscript) else base)
@@ -230,8 +335,9 @@ class _Reader:
                 self.uses.bases.add(chain)
             else:
                 self._later(base)
-        self._later(*node.decorator_list, *node.keywords, *node.body)
-        self.uses.calls.update(filter(None, (self._chain(_called(one)) for one in node.decorator_list)))
+        for decorator in node.decorator_list:
+            self._decorator(decorator)
+        self._later(*node.keywords, *node.body)
         self.uses.calls.update(filter(None, (self._chain(one.value) for one in node.keywords)))
         if self._inside:
             self.uses.chains |= self.uses.bases
@@ -305,7 +411,7 @@ class _Reader:
         for operator, other in zip(node.ops, node.comparators, strict=True):
             chain = self._chain(other)
             if isinstance(operator, (ast.In, ast.NotIn)) and chain:
-                self.uses.changes.add(chain)
+                self.uses.members.add(chain)
             else:
                 self._later(other)
 
@@ -342,15 +448,12 @@ class _Reader:
                     self.uses.annotations.add(chain)
 
 
-def _called(decorator: ast.expr) -> ast.expr:
-    return decorator.func if isinstance(decorator, ast.Call) else decorator
-
-
 def imports_of(node: ast.Import | ast.ImportFrom) -> Iterable[tuple[str, tuple[str, str]]]:
     """Give each name that an import binds, with the module (with its leading dots) and the attribute that it means."""
     if isinstance(node, ast.ImportFrom):
         source = "." * node.level + (node.module or "")
         return [(name, (source, alias.name)) for name, alias in zip(imported(node), node.names, strict=True)]
     return [
-        (name, (alias.name if alias.asname else name, "")) for name, alias in zip(imported(node), node.names, strict=True)
+        (name, (alias.name if alias.asname else name, ""))
+        for name, alias in zip(imported(node), node.names, strict=True)
     ]

@@ -27,23 +27,102 @@ IMPORTS, RUNS = ".<imports>", ".<runs>"
 _CACHING = re.compile(r"cache|memo|once\b|lazy|singleton|lru", re.IGNORECASE)
 _HOOKS = frozenset(("__init_subclass__", "__set_name__", "__class_getitem__", "__prepare__"))
 # They run when an object is made, decorates or is looked up.
-_MAKING = _HOOKS | frozenset("__new__ __init__ __post_init__ __call__ __get__ __getattr__ __getattribute__ __del__".split())
-_COPYING = frozenset("__reduce__ __reduce_ex__ __getstate__ __setstate__ __copy__ __deepcopy__ __getnewargs__".split())
+_MAKING = _HOOKS | frozenset(
+    ["__new__", "__init__", "__post_init__", "__call__", "__get__", "__getattr__", "__getattribute__", "__del__"]
+)
+_COPYING = frozenset(
+    ["__reduce__", "__reduce_ex__", "__getstate__", "__setstate__", "__copy__", "__deepcopy__", "__getnewargs__"]
+)
 _RESTORING = frozenset(("__reduce__", "__reduce_ex__"))
 _COPIERS = frozenset(
-    "copy deepcopy pickle dill cloudpickle joblib shelve multiprocessing concurrent futures ProcessPoolExecutor Pool "
-    "Process Parallel clone".split()
+    [
+        "copy",
+        "deepcopy",
+        "pickle",
+        "dill",
+        "cloudpickle",
+        "joblib",
+        "shelve",
+        "multiprocessing",
+        "concurrent",
+        "futures",
+        "ProcessPoolExecutor",
+        "Pool",
+        "Process",
+        "Parallel",
+        "clone",
+    ]
 )
-_PICKLERS = frozenset("pickle dill cloudpickle joblib torch".split())
+_PICKLERS = frozenset(["pickle", "dill", "cloudpickle", "joblib", "torch"])
 # What other people's code asks of an object that it is given.
 _PROTOCOLS = frozenset(
-    "read write readline readlines writelines close flush seek tell fileno keys values items get next send throw "
-    "default emit filter format run start stop join acquire release encode decode fit transform predict "
-    "predict_proba fit_transform score get_params set_params update".split()
+    [
+        "read",
+        "write",
+        "readline",
+        "readlines",
+        "writelines",
+        "close",
+        "flush",
+        "seek",
+        "tell",
+        "fileno",
+        "keys",
+        "values",
+        "items",
+        "get",
+        "next",
+        "send",
+        "throw",
+        "default",
+        "emit",
+        "filter",
+        "format",
+        "run",
+        "start",
+        "stop",
+        "join",
+        "acquire",
+        "release",
+        "encode",
+        "decode",
+        "fit",
+        "transform",
+        "predict",
+        "predict_proba",
+        "fit_transform",
+        "score",
+        "get_params",
+        "set_params",
+        "update",
+    ]
 )
 _KNOWN_BASES = frozenset(dir(builtins)) | frozenset(
-    "ABC Generic Protocol Enum IntEnum StrEnum Flag NamedTuple TypedDict Mapping MutableMapping Sequence "
-    "MutableSequence Set MutableSet Iterable Iterator Collection Container Hashable Sized Callable UserDict".split()
+    [
+        "ABC",
+        "Generic",
+        "Protocol",
+        "Enum",
+        "IntEnum",
+        "StrEnum",
+        "Flag",
+        "NamedTuple",
+        "TypedDict",
+        "Mapping",
+        "MutableMapping",
+        "Sequence",
+        "MutableSequence",
+        "Set",
+        "MutableSet",
+        "Iterable",
+        "Iterator",
+        "Collection",
+        "Container",
+        "Hashable",
+        "Sized",
+        "Callable",
+        "UserDict",
+    ]
 )
 
 
@@ -69,6 +148,7 @@ class Graph:
         for file, source in sources.items():
             for name, blocks in source.names.items():
                 self._join(file, source, name, blocks)
+        for file, source in sources.items():
             for name, block in source.blocks.items():
                 self._link(file, name, block)
             self._gather(file, source)
@@ -134,6 +214,9 @@ class Graph:
             made.update(f"{file}::{block}" for block in blocks)
         if is_class:
             self.edges[UNPICKLED].add(f"{file}::@{name}")
+            self.edges[f"{file}::^{name}"].update(
+                [f"{file}::class {name}", *self.methods(file, name, _MAKING - {"__call__"})]
+            )
             whole.update(f"{base}::@{other}" for base, other in self.bases(file, name))
         self.edges[f"{file}::*"].add(f"{file}::@{name}")
         self.edges[f"{file}::~*"].add(f"{file}::~{name}")
@@ -172,7 +255,7 @@ class Graph:
     def _caches(self, block: Block) -> bool:
         return any(_CACHING.search(".".join(chain)) for chain in block.uses.calls | block.uses.chains)
 
-    def _link(self, file: str, name: str, block: Block) -> None:
+    def _link(self, file: str, name: str, block: Block) -> None:  # noqa: C901  one use after the other
         """Lead a block to what it uses."""
         uses, edges = block.uses, self.edges[f"{file}::{name}"]
         if name.startswith("import "):
@@ -183,6 +266,8 @@ class Graph:
         restoring = _method(name) in _RESTORING
         for chain in uses.chains:
             targets = set(self._targets(file, block, chain))
+            if block.owner and name != f"class {block.owner}":
+                targets = {_itself(target, file, block.owner) for target in targets}
             # What restores a copy finds what was copied, and nothing else that is kept beside it.
             edges.update(_alone(targets) if restoring else targets)
         for chain in uses.references:
@@ -190,10 +275,12 @@ class Graph:
             targets = set(self._targets(file, block, chain))
             edges.update(map(made_by, targets))
             self.edges[f"{file}::@{symbol_of(name)}"].update(targets)
+        for chain, called in uses.decorators:
+            self._decorate(file, name, block, chain, called=called)
         edges.update(f"{base}::~{other}" for base, other in self.meant(file, block, uses.annotations))
-        edges.update(f"{base}::{other} =" for base, other in self.meant(file, block, uses.changes))
+        edges.update(f"{base}::{other} =" for base, other in self.meant(file, block, uses.changes | uses.members))
         for text in uses.texts:
-            for base, other in self.symbols.of_text(text, file):
+            for base, other in self.symbols.of_text(text):
                 if other != "*":
                     edges.add(f"{base}::@{other}")
                 elif text.endswith(".py"):
@@ -205,6 +292,24 @@ class Graph:
         self._ask(file, block, edges)
         if block.owner:
             self._link_class(file, name, block)
+
+    def _decorate(self, file: str, name: str, block: Block, chain: Chain, *, called: bool) -> None:
+        """Lead what is decorated by a class to what makes an object of it; who uses it also calls that object."""
+        for target in self._targets(file, block, chain):
+            base, _, other = target.partition("::@")
+            made = f"{base}::^{other}"
+            if made in self.edges:
+                self.edges[f"{file}::{name}"].add(made)
+                self.edges[f"{file}::@{symbol_of(name)}"].add(target)
+                if called and not self._is_partial(base, other):
+                    self.edges[f"{file}::{name}"].update(self.methods(base, other, ("__call__",)))
+            else:
+                self.edges[f"{file}::{name}"].add(target)
+
+    def _is_partial(self, file: str, name: str) -> bool:
+        """Say whether a class that is given no function gives something that waits for one."""
+        block = self.sources[file].blocks.get(f"{name}.__new__")
+        return block is not None and any(chain[-1] == "partial" for chain in block.uses.calls)
 
     def _mention(self, file: str, act: Node) -> Node:
         """Give what a word leads to that may name a script or a package, if there is somebody who runs such."""
@@ -219,7 +324,7 @@ class Graph:
         """Give the files that a block may import by a name that it makes up: those that it hints at, else its own."""
         hints = [text for text in block.uses.texts if text.endswith(".") and len(text) > 1]
         found = {f"{other}::*" for hint in hints for other, _ in self.symbols.under(hint, file)}
-        if not found and not any(self.symbols.of_text(text, file) for text in block.uses.texts):
+        if not found and not any(self.symbols.of_text(text) for text in block.uses.texts):
             found = {f"{other}::*" for other, _ in self.symbols.under(".", file)}
         yield from found
 
@@ -277,8 +382,8 @@ class Graph:
         """Lead what a module's variables hold to whoever puts something into them."""
         self.edges[f"{file}::*"].update(f"{file}::{name}" for name in (REST, MAIN) if name in source.blocks)
         for name, block in source.blocks.items():
-            # What a test leaves behind for the next one is its own fault, and no program's.
-            if name == REST or (block.inside and not _method(name).startswith("test")):
+            # What a test leaves behind is its own fault, and what a hook does every test stands on anyway.
+            if name == REST or (block.inside and not _method(name).startswith(("test", "pytest_"))):
                 changing = block.uses.changes | (block.uses.chains if name == REST else set())
                 for base, other in self.meant(file, block, changing):
                     if self._holds(base, other):
@@ -324,6 +429,11 @@ class Graph:
                 yield block
 
 
+def _itself(node: Node, file: str, owner: str) -> Node:
+    """Give what makes a class, in place of all of it, for its own methods: who calls them has it already."""
+    return f"{file}::^{owner}" if node == f"{file}::@{owner}" else node
+
+
 def _alone(nodes: Iterable[Node]) -> Iterator[Node]:
     """Give names with their own code only, and not what that leads to."""
     for node in nodes:
@@ -336,7 +446,7 @@ def made_by(node: Node) -> Node:
     file, _, name = node.partition("::")
     if name == "*":
         return f"{file}::~*"
-    return f"{file}::~{name[1:]}" if name.startswith("@") else node
+    return f"{file}::~{name[1:]}" if name.startswith(("@", "^")) else node
 
 
 def _method(block: str) -> str:

@@ -100,9 +100,7 @@ class Seen:
                 functions = touched.functions | self._around.functions
                 files = self._files_of(touched.functions) | self._roots.files(test)
                 if unknown.isdisjoint(files) and not stale.reason(functions, made[test.id], files):
-                    judged[test.id] = (
-                        self._told(test, touched, change) or now.reason(functions, made[test.id], files)
-                    )
+                    judged[test.id] = self._told(test, touched, change) or now.reason(functions, made[test.id], files)
         return judged
 
     def _told(self, test: CollectedTest, touched: Touched, change: Change) -> str:
@@ -118,8 +116,12 @@ class Seen:
 
     def _verdict(self, reach: Reach, change: Change) -> _Verdict:
         hits = reach.hits(change.nodes)
-        effects = {file: words for node in self._program.effects() if (words := hits.get(frozenset((node,))))
-                   for file in (node.partition("::")[0],)}
+        effects = {
+            file: words
+            for node in self._program.effects()
+            if (words := hits.get(frozenset((node,))))
+            for file in (node.partition("::")[0],)
+        }
         functions = {name: f"ran {_name(name)}: {change.nodes[name]}" for name in self._ran & change.nodes.keys()}
         for name in self._ran - functions.keys():
             for node in self._uses(name):
@@ -164,11 +166,11 @@ class Seen:
             yield f"{file}::class {block.owner}"
         for node in graph.edges.get(function, ()):
             other, _, rest = node.partition("::")
-            if rest.startswith("@") or rest == "*":
+            if rest.startswith(("@", "^")) or rest == "*":
                 yield node if other in self._silent else made_by(node)
             elif rest.endswith(" =") or rest.startswith("~"):
                 yield node
-        for attribute in block.uses.attributes & graph.cached.keys():
+        for attribute in block.uses.asked & graph.cached.keys():
             yield from graph.cached[attribute]
 
 

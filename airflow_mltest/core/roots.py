@@ -5,6 +5,7 @@ from __future__ import annotations
 from typing import TYPE_CHECKING
 
 from airflow_mltest.core.blocks import REST
+from airflow_mltest.core.reach import made_by
 
 if TYPE_CHECKING:
     from collections.abc import Iterable, Iterator
@@ -13,13 +14,41 @@ if TYPE_CHECKING:
     from airflow_mltest.core.collected import CollectedTest
     from airflow_mltest.core.reach import Node
 
-_MODULE = (
-    "setup_module teardown_module setup_function teardown_function setUpModule tearDownModule setup teardown "
-    "pytestmark pytest_generate_tests pytest_plugins load_tests collect_ignore collect_ignore_glob"
-).split()
+_MODULE = [
+    "setup_module",
+    "teardown_module",
+    "setup_function",
+    "teardown_function",
+    "setUpModule",
+    "tearDownModule",
+    "setup",
+    "teardown",
+    "pytestmark",
+    "pytest_generate_tests",
+    "pytest_plugins",
+    "load_tests",
+    "collect_ignore",
+    "collect_ignore_glob",
+]
 _CLASS = frozenset(
-    "setup_class teardown_class setup_method teardown_method setup teardown setUp tearDown setUpClass tearDownClass "
-    "asyncSetUp asyncTearDown runTest __init__ __new__ __getattr__".split()
+    [
+        "setup_class",
+        "teardown_class",
+        "setup_method",
+        "teardown_method",
+        "setup",
+        "teardown",
+        "setUp",
+        "tearDown",
+        "setUpClass",
+        "tearDownClass",
+        "asyncSetUp",
+        "asyncTearDown",
+        "runTest",
+        "__init__",
+        "__new__",
+        "__getattr__",
+    ]
 )
 
 
@@ -56,7 +85,13 @@ class Roots:
 
     def whole(self, test: CollectedTest) -> set[Node]:
         """Give the blocks at which a test begins."""
-        found = set(self.made(test))
+        found = self.made(test)
+        found.update(node for plugin in self.around(test.file) for node in self._hooks[plugin])
+        found.update(self._module(test.file))
+        for place in (f"{test.file}::{test.function}", *test.fixtures):
+            file, _, function = place.partition("::")
+            for owner in _owners(function):
+                found.update(self._program.graph.methods(file, owner, _CLASS))
         found.update(self._function(test.file, test.function))
         owner = test.function.partition(".")[0]
         if owner != test.function and self._program.graph.inherits(test.file, owner):
@@ -68,8 +103,8 @@ class Roots:
 
     def made(self, test: CollectedTest) -> set[Node]:
         """Give those of them that run before the test does, at import, and that no record of it holds."""
-        found = {node for plugin in self.around(test.file) for node in self._hooks[plugin]}
-        found.update(self._module(test.file))
+        found = {made_by(node) for plugin in self.around(test.file) for node in self._hooks[plugin]}
+        found.update(map(made_by, self._module(test.file)))
         for place in (f"{test.file}::{test.function}", *test.fixtures):
             found.update(self._heads(*place.split("::", 1)))
         return found
@@ -93,11 +128,9 @@ class Roots:
     def _heads(self, file: str, function: str) -> Iterator[Node]:
         """Give the signature of a function, with the classes that it is written in and what they set up."""
         yield f"{file}::{function}()"
-        parts = function.split(".")
-        for length in range(1, len(parts)):
-            owner = ".".join(parts[:length])
+        for owner in _owners(function):
             yield f"{file}::class {owner}"
-            yield from self._program.graph.methods(file, owner, _CLASS)
+            yield from (node for node in self._program.graph.methods(file, owner, _CLASS) if node.endswith("()"))
 
     def _module(self, file: str) -> Iterator[Node]:
         source = self._program.sources.get(file)
@@ -113,8 +146,14 @@ class Roots:
                 yield f"{file}::@{name}"
 
 
+def _owners(function: str) -> Iterator[str]:
+    """Name the classes in which a function is written, the outermost first."""
+    parts = function.split(".")
+    return (".".join(parts[:length]) for length in range(1, len(parts)))
+
+
 def lost_fixtures(program: Program) -> Iterator[tuple[str, str, bool]]:
-    """Give each fixture that is gone: the folder or test file in which it was known, its name, and if it came unasked."""
+    """Give each fixture that is gone: the folder or file in which it was known, its name, and if it came unasked."""
     for file in program.changed:
         for name in program.old[file].blocks.keys() - program.new[file].blocks.keys():
             uses = program.old[file].blocks[name].uses

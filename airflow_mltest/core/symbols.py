@@ -5,12 +5,10 @@ from __future__ import annotations
 import re
 from typing import TYPE_CHECKING
 
-from airflow_mltest.core.imports import Modules, Source
-
 if TYPE_CHECKING:
     from collections.abc import Iterable, Iterator, Mapping
 
-    from airflow_mltest.core.imports import Block
+    from airflow_mltest.core.imports import Block, Modules, Source
     from airflow_mltest.core.names import Chain
 
 # A name of a module: its file and the name. The name "*" stands for all that there is in it.
@@ -57,7 +55,7 @@ class Symbols:
             self._known[key] = frozenset(self._named(file, chain, depth))
         return self._known[key]
 
-    def of_text(self, text: str, file: str) -> frozenset[Symbol]:
+    def of_text(self, text: str) -> frozenset[Symbol]:
         """Give the symbols that a text may name: `pkg.mod`, `pkg.mod.func`, `pkg.mod:func`, `scripts/job.py`."""
         if text not in self._texts:
             self._texts[text] = frozenset(self._of_text(text))
@@ -66,8 +64,8 @@ class Symbols:
     def under(self, prefix: str, file: str) -> Iterator[Symbol]:
         """Give all modules whose names begin with *prefix*, as in `import_module(f"pkg.backends.{name}")`."""
         for place in self._modules.places(prefix.rstrip(".") or ".", file):
-            for file in self._modules.below(place):
-                yield file, "*"
+            for found in self._modules.below(place):
+                yield found, "*"
 
     def _named(self, file: str, chain: Chain, depth: int) -> Iterator[Symbol]:
         name, rest = chain[0], chain[1:]
@@ -89,9 +87,7 @@ class Symbols:
         if "__getattr__" in source.names:
             yield file, "__getattr__"
 
-    def _imported(
-        self, file: str, targets: Iterable[tuple[str, str]], rest: Chain, depth: int
-    ) -> Iterator[Symbol]:
+    def _imported(self, file: str, targets: Iterable[tuple[str, str]], rest: Chain, depth: int) -> Iterator[Symbol]:
         for module, attribute in targets:
             for place in self._modules.places(module, file):
                 yield from self._inside(place, (attribute, *rest) if attribute else rest, depth)

@@ -29,8 +29,8 @@ def run():
     def run(folder, recording=None, *, args=(), env=None, **more):
         recording = recording or Recording("unit", "code")
         # Each process would load a dozen of them otherwise.
-        args = ("-p", "xdist.plugin", *args) if "-n" in args else args
         env = {"PYTEST_DISABLE_PLUGIN_AUTOLOAD": "1", **(env or {})}
+        args = ("-p", "xdist.plugin", *args) if "-n" in args and env["PYTEST_DISABLE_PLUGIN_AUTOLOAD"] else args
         command = PytestCommand(project=str(folder), args=args, env=env, **more)
         PytestRunner(command).run(recording)
         return recording

@@ -1,0 +1,1 @@
+"""Code tests at scale, beside what others do: `make bench-code`."""

@@ -1,0 +1,8 @@
+"""Greetings."""
+
+from shop.loud import loud
+
+
+@loud
+def hello(name):
+    return f"hello {name}"

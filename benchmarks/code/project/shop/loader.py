@@ -1,0 +1,7 @@
+"""Backends by name."""
+
+import importlib
+
+
+def backend(name):
+    return importlib.import_module("shop.backends." + name)

@@ -1,0 +1,4 @@
+"""Rates."""
+
+RATE = 19
+LIMITS = {"low": 1, "high": 9}

@@ -1,0 +1,1 @@
+from shop.stars.inner import *  # noqa: F403

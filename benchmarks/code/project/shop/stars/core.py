@@ -1,0 +1,9 @@
+__all__ = ["core"]
+
+
+def core():
+    return 1
+
+
+def hidden():
+    return 2

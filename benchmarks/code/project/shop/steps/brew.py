@@ -1,0 +1,6 @@
+from shop.steps import step
+
+
+@step("brew")
+def brew():
+    return "tea"

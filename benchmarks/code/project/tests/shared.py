@@ -1,0 +1,5 @@
+"""What several test files use."""
+
+
+def expected_total():
+    return 5

@@ -1,0 +1,5 @@
+"""On `sys.path` because a conftest.py puts it there."""
+
+
+def tool():
+    return "hammer"
