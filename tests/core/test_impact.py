@@ -11,7 +11,9 @@ PROJECT = {
     "shop/__init__.py": "",
     "shop/prices.py": "LIMIT = 3\n\ndef price(x):\n    return 2 * x\n\ndef capped(x):\n    return min(x, LIMIT)\n",
     "shop/taxes.py": "def tax(x):\n    return 3 * x\n",
-    "tests/conftest.py": "import pytest\nfrom shop.taxes import tax\n\n@pytest.fixture\ndef taxed():\n    return tax(1)\n",
+    "tests/conftest.py": (
+        "import pytest\nfrom shop.taxes import tax\n\n@pytest.fixture\ndef taxed():\n    return tax(1)\n"
+    ),
     "tests/test_prices.py": (
         "from shop.prices import capped, price\n\n"
         "def test_price():\n    assert price(1) == 2\n\ndef test_capped():\n    assert capped(9) == 3\n"
@@ -21,10 +23,6 @@ PROJECT = {
 }
 PRICE, CAPPED = "tests/test_prices.py::test_price", "tests/test_prices.py::test_capped"
 TAXED = "tests/test_taxes.py::test_taxed"
-    "tests/test_prices.py::test_price",
-    "tests/test_prices.py::test_capped",
-    "tests/test_taxes.py::test_taxed",
-)
 COLLECTED = Collected(
     tests=tuple(
         CollectedTest(
