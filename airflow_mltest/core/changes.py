@@ -7,14 +7,14 @@ from dataclasses import dataclass, field
 from typing import TYPE_CHECKING
 
 from airflow_mltest.core.blocks import MAIN, REST, blocks_of, compare
+from airflow_mltest.core.graph import Graph
 from airflow_mltest.core.imports import Modules, Source, imports_between, joined, source_of
-from airflow_mltest.core.reach import Graph
 from airflow_mltest.core.symbols import Symbols
 
 if TYPE_CHECKING:
     from collections.abc import Callable, Collection, Iterable, Iterator, Mapping
 
-    from airflow_mltest.core.reach import Node
+    from airflow_mltest.core.graph import Node
 
 
 @dataclass(frozen=True, slots=True, kw_only=True)

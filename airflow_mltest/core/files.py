@@ -11,7 +11,7 @@ if TYPE_CHECKING:
     from collections.abc import Callable, Collection, Iterator, Mapping
 
     from airflow_mltest.core.changes import Program
-    from airflow_mltest.core.reach import Node
+    from airflow_mltest.core.graph import Node
 
 # Read by libraries that open a file themselves, where no recorder sees it.
 _UNSEEN = (".parquet", ".feather", ".arrow", ".orc", ".h5", ".hdf5", ".hdf", ".nc", ".lance", ".ipc", ".avro", ".zarr")

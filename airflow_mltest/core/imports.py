@@ -7,10 +7,12 @@ from functools import lru_cache
 from typing import TYPE_CHECKING
 
 from airflow_mltest.core.blocks import REST, outline
-from airflow_mltest.core.names import Uses, uses_of
+from airflow_mltest.core.reading import uses_of
 
 if TYPE_CHECKING:
     from collections.abc import Collection, Iterable, Iterator, Mapping
+
+    from airflow_mltest.core.names import Uses
 
 _INIT = "/__init__.py"
 

@@ -6,7 +6,8 @@ from dataclasses import dataclass, field, replace
 from typing import TYPE_CHECKING
 
 from airflow_mltest.core.blocks import compare
-from airflow_mltest.core.reach import Reach, made_by
+from airflow_mltest.core.graph import made_by
+from airflow_mltest.core.reach import Reach
 from airflow_mltest.core.records import Touched
 
 if TYPE_CHECKING:
@@ -14,7 +15,7 @@ if TYPE_CHECKING:
 
     from airflow_mltest.core.changes import Program
     from airflow_mltest.core.collected import CollectedTest
-    from airflow_mltest.core.reach import Node
+    from airflow_mltest.core.graph import Node
     from airflow_mltest.core.records import Records
     from airflow_mltest.core.roots import Roots
 

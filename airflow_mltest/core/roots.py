@@ -5,14 +5,14 @@ from __future__ import annotations
 from typing import TYPE_CHECKING
 
 from airflow_mltest.core.blocks import REST
-from airflow_mltest.core.reach import made_by
+from airflow_mltest.core.graph import made_by
 
 if TYPE_CHECKING:
     from collections.abc import Iterable, Iterator
 
     from airflow_mltest.core.changes import Program
     from airflow_mltest.core.collected import CollectedTest
-    from airflow_mltest.core.reach import Node
+    from airflow_mltest.core.graph import Node
 
 _MODULE = [
     "setup_module",
@@ -94,7 +94,7 @@ class Roots:
                 found.update(self._program.graph.methods(file, owner, _CLASS))
         found.update(self._function(test.file, test.function))
         owner = test.function.partition(".")[0]
-        if owner != test.function and self._program.graph.inherits(test.file, owner):
+        if owner != test.function and self._program.graph.bases(test.file, owner):
             # What it inherits may ask for anything in it.
             found.add(f"{test.file}::@{owner}")
         for fixture in test.fixtures:

@@ -141,8 +141,7 @@ class Symbols:
         for target in self._points.get(text, ()):
             yield from self._of_text(target)
         if text.endswith(".py"):
-            for file in self._by_name.get(text.rpartition("/")[2], ()):
-                yield file, "*"
+            yield from ((file, "*") for file in self._by_name.get(text.rpartition("/")[2], ()))
             return
         for word in text.split() if " " in text else [text]:
             if _DOTTED.match(word):
