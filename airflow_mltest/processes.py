@@ -226,10 +226,9 @@ def _end_all(command: int) -> None:
     deadline_s = time.monotonic() + _END_S
     while time.monotonic() < deadline_s:
         # Whoever has no child has no descendant: orphans become this one's. Asking is cheap, and /proc is not.
-        left = _descendants() if _has_children() else []
-        if not left:
+        if not _has_children():
             return
-        for pid in left:
+        for pid in _descendants():
             _signal(pid, signal.SIGKILL)
         _reap(command)
         time.sleep(0.01)
@@ -251,17 +250,20 @@ def _signal(pid: int, number: int) -> None:
 
 
 def _descendants() -> list[int]:
-    """List every living process below this one, from /proc; without it, nobody can be found."""
+    """
+    List every process below this one, from /proc; without it, nobody can be found.
+
+    The dead are among them until they are collected: one whose other threads still end has its children yet.
+    """
     children: dict[int, list[int]] = {}
     for name in os.listdir("/proc") if os.path.isdir("/proc") else ():  # noqa: PTH112, PTH208  no pathlib: starts in 10 ms
         if name.isdigit():
             try:
                 with open(f"/proc/{name}/stat", "rb") as file:  # noqa: PTH123
-                    state, parent = file.read().rpartition(b")")[2].split()[:2]
+                    parent = file.read().rpartition(b")")[2].split()[1]
             except OSError:
                 continue
-            if state != b"Z":
-                children.setdefault(int(parent), []).append(int(name))
+            children.setdefault(int(parent), []).append(int(name))
     found, new = [], children.get(os.getpid(), [])
     while new:
         found += new

@@ -1,4 +1,6 @@
+import functools
 import os
+import runpy
 import signal
 import subprocess
 import sys
@@ -8,6 +10,9 @@ from pathlib import Path
 import pytest
 
 from airflow_mltest.processes import KeptProcess, oom_kills
+
+_LIVING = runpy.run_path(str(Path(__file__).parents[0] / "living.py"))
+alive, wait_until = _LIVING["alive"], functools.partial(_LIVING["wait_until"], seconds=10.0)
 
 
 @pytest.fixture
@@ -25,26 +30,6 @@ def start(tmp_path):
     for process in started:
         process.stop()
         process.close()
-
-
-def alive(word):
-    """Find the living processes that have *word* among their arguments."""
-    found = []
-    for path in Path("/proc").glob("[0-9]*"):
-        try:
-            words, state = (path / "cmdline").read_bytes(), (path / "stat").read_text().rpartition(")")[2].split()[0]
-        except OSError:
-            continue
-        if word.encode() in words.split(b"\0") and state != "Z":
-            found.append(int(path.name))
-    return found
-
-
-def wait_until(holds, seconds=10.0):
-    deadline_s = time.monotonic() + seconds
-    while not holds():
-        assert time.monotonic() < deadline_s, "it did not happen"
-        time.sleep(0.02)
 
 
 # A child in the same group, one in a session of its own, and a daemon that has forked twice.
@@ -214,3 +199,18 @@ def test_kills_for_want_of_memory_are_counted_where_the_kernel_counts_them(tmp_p
     monkeypatch.setattr("airflow_mltest.processes._CGROUPS", str(tmp_path))
 
     assert oom_kills() == count
+
+
+def test_children_of_one_that_dies_thread_by_thread_end_too(start):
+    dies = (
+        "import os, signal, subprocess, sys, threading, time\n"
+        "for _ in range(100): threading.Thread(target=time.sleep, args=(60,)).start()\n"
+        "subprocess.Popen(['sleep', sys.argv[1]], start_new_session=True)\n"
+        "os.kill(os.getppid(), signal.SIGKILL)\ntime.sleep(10)"
+    )
+    for number in range(1000010, 1000016):
+        process = start(dies, str(number))
+        wait_until(lambda process=process: process.poll() is not None)
+
+        assert process.close() == -signal.SIGKILL
+        assert alive(str(number)) == []
