@@ -14,7 +14,6 @@ from airflow_mltest.core.shards import Shard, estimate, plan_shards
 
 if TYPE_CHECKING:
     from collections.abc import Callable, Mapping, Sequence
-    from pathlib import Path
 
     from airflow_mltest.core.collected import Collected
     from airflow_mltest.core.history import PastRun
@@ -85,7 +84,8 @@ def plan_tests(  # noqa: PLR0913  what one plan depends on
             msg = "pytest collected no tests: check `project` and `args`; a suite of nothing passes nothing."
             raise ConfigurationError(msg)
         if not command.args:  # all that the project has
-            _warn_of_unused(command.folder, collected)
+            for entry in command.quarantine().unused(test.id for test in collected.tests):
+                _log.warning("%s is in quarantine until %s, and no test is called so.", entry.test, entry.until)
         project = project_name(tree, command.args, name)
         kept = archive(project) if archive else None
         commits = [*(tree.ancestors(_ANCESTORS) if tree.commit else [commit] if commit else []), ""]
@@ -95,14 +95,13 @@ def plan_tests(  # noqa: PLR0913  what one plan depends on
             commit=_commit(tree, commit),
             environment=collected.environment,
             project=project,
-            prefix=tree.prefix,
             created_at=datetime.now(UTC).isoformat(),
             recording=bool(since),
             flaky=_flaky(past),
         )
         if since:
             plan = _select(plan, collected, tree, past, since, kept, commits)
-    return replace(plan, shards=_cut(plan, collected, past, shards, selecting=bool(since)))
+    return replace(plan, shards=_cut(plan, collected, past, shards))
 
 
 def project_name(tree: WorkTree, args: Sequence[str], name: str = "") -> str:
@@ -193,18 +192,6 @@ def _reached(collected: Collected, tree: WorkTree, past: Past, base: str) -> Sel
         return Selection(everything=f"the selection failed: {type(error).__name__}: {error}")
 
 
-def _warn_of_unused(folder: Path, collected: Collected) -> None:
-    """Say which tests are in quarantine and no longer there."""
-    from airflow_mltest.core.quarantine import Quarantine
-
-    file = folder / "pyproject.toml"
-    if file.is_file():
-        text = file.read_text(encoding="utf-8")
-        quarantine = Quarantine.read(text, today=datetime.now(UTC).date(), path=str(file))
-        for entry in quarantine.unused(test.id for test in collected.tests):
-            _log.warning("%s is in quarantine until %s, and no test is called so.", entry.test, entry.until)
-
-
 def _commit(tree: WorkTree, commit: str) -> str:
     """Name the commit that is tested; what no commit has, none may be credited or blamed with."""
     if tree.commit is None:
@@ -229,11 +216,10 @@ def _failed_last(runs: Sequence[PastRun], collected: Collected) -> Mapping[str, 
     }
 
 
-def _cut(plan: Plan, collected: Collected, past: Past, count: int, *, selecting: bool) -> tuple[Shard, ...]:
+def _cut(plan: Plan, collected: Collected, past: Past, count: int) -> tuple[Shard, ...]:
     from airflow_mltest.core.history import durations
 
-    wanted = plan.reasons if selecting and not plan.everything else None
-    files = {test.id: test.file for test in collected.tests if wanted is None or test.id in wanted}
+    files = {test.id: test.file for test in collected.tests if not plan.is_selection or test.id in plan.reasons}
     shards = plan_shards(files, estimate(files, durations(past.runs)), count)
     if plan.broken:  # they are told of by whoever collects them, too
         first = shards[0] if shards else Shard(tests=(), files=(), seconds=0.0)

@@ -12,6 +12,10 @@ import time
 from pathlib import Path
 
 import psutil
+import pytest
+
+from airflow_mltest.git_command import Remote
+from airflow_mltest.integrations.git_checkout import Checkouts
 
 # The author's own configuration must not decide whether a test passes.
 ENV = {
@@ -161,3 +165,41 @@ def alive(process):
         return process.status() != psutil.STATUS_ZOMBIE
     except psutil.NoSuchProcess:
         return False
+
+
+# Fixtures, for the modules that take them into their own namespace.
+
+
+@pytest.fixture(autouse=True)
+def nobodys_configuration(monkeypatch):
+    monkeypatch.setenv("GIT_CONFIG_GLOBAL", os.devnull)
+    monkeypatch.setenv("GIT_CONFIG_NOSYSTEM", "1")
+
+
+@pytest.fixture
+def code(tmp_path):
+    code = Repository(tmp_path / "code")
+    code.commit(a_py="1")
+    return code
+
+
+@pytest.fixture
+def repository(tmp_path):
+    repository = Repository(tmp_path / "source" / "code")
+    repository.commit(a_py="1", tests__test_a_py="assert 1")
+    return repository
+
+
+@pytest.fixture
+def remote(repository):
+    return Remote(url=str(repository.folder))
+
+
+@pytest.fixture
+def checkouts(tmp_path):
+    return Checkouts(folder=tmp_path / "checkouts")
+
+
+@pytest.fixture
+def spy(tmp_path, monkeypatch):
+    return Spy(tmp_path, monkeypatch)

@@ -6,7 +6,7 @@ from dataclasses import dataclass, field
 from functools import lru_cache
 from typing import TYPE_CHECKING
 
-from airflow_mltest.core.blocks import REST, outline
+from airflow_mltest.core.blocks import outline
 from airflow_mltest.core.reading import uses_of
 
 if TYPE_CHECKING:
@@ -214,11 +214,6 @@ def _imported(modules: Modules, file: str, source: Source) -> Iterator[str]:
                 yield from modules.running(place)
                 if attribute and modules.exists(f"{place}/{attribute}"):
                     yield from modules.running(f"{place}/{attribute}")
-
-
-def side_effects(source: Source) -> bool:
-    """Say whether importing a file may do more than define names."""
-    return not source.readable or REST in source.blocks
 
 
 def _parent(name: str, file: str) -> str | None:

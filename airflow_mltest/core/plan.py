@@ -33,7 +33,6 @@ class Plan:
         commit: The commit that is tested, if it is known.
         environment: Digest of interpreter, pytest and installed packages.
         project: What the project's past is kept under.
-        prefix: The project's folder, relative to the root.
         created_at: When the plan was made, ISO 8601.
         recording: Whether each test's touched code is recorded.
         flaky: Tests of which past runs say that they are flaky, and how often.
@@ -48,7 +47,6 @@ class Plan:
     commit: str = ""
     environment: str = ""
     project: str = ""
-    prefix: str = ""
     created_at: str = ""
     recording: bool = False
     flaky: Mapping[str, str] = field(default_factory=dict)
@@ -57,6 +55,11 @@ class Plan:
     def tests(self) -> tuple[str, ...]:
         """All tests that run."""
         return tuple(test for shard in self.shards for test in shard.tests)
+
+    @property
+    def is_selection(self) -> bool:
+        """Whether a change has decided which tests run."""
+        return bool(self.base) and not self.everything
 
     @property
     def digest(self) -> str:
@@ -92,7 +95,7 @@ def plan_to_document(plan: Plan) -> dict[str, Any]:
 
 _MAPPINGS = ("broken", "reasons", "flaky")
 _PLAIN = (
-    "everything", "left_out", "base", "commit", "environment", "project", "prefix", "created_at", "recording",
+    "everything", "left_out", "base", "commit", "environment", "project", "created_at", "recording",
 )  # fmt: skip
 
 

@@ -13,11 +13,13 @@ import tempfile
 import time
 from contextlib import contextmanager, suppress
 from dataclasses import dataclass, field
+from datetime import UTC, datetime
 from pathlib import Path
 from typing import TYPE_CHECKING, Any
 
 from airflow_mltest.core.errors import ConfigurationError
 from airflow_mltest.core.launches import Ended, Question
+from airflow_mltest.core.quarantine import Quarantine
 from airflow_mltest.processes import KeptProcess, oom_kills
 
 if TYPE_CHECKING:
@@ -87,6 +89,12 @@ class PytestCommand:
         """The project's interpreter; one that is named by a relative path lies in the project."""
         named = self.python or sys.executable
         return str(self.folder.absolute() / named) if os.sep in named else named
+
+    def quarantine(self) -> Quarantine:
+        """Read the project's list of flaky tests, as it is today; there need not be one."""
+        path = self.folder / "pyproject.toml"
+        text = path.read_text(encoding="utf-8") if path.exists() else ""
+        return Quarantine.read(text, today=datetime.now(UTC).date(), path=str(path))
 
     def check(self) -> None:
         """

@@ -4,21 +4,16 @@ from __future__ import annotations
 
 import math
 import time
-from datetime import UTC, datetime
 from typing import TYPE_CHECKING
 
 from airflow_mltest.core.answers import timed_out
 from airflow_mltest.core.errors import StoppedError
 from airflow_mltest.core.launches import INTERNAL, Ended
 from airflow_mltest.core.ledger import Ledger
-from airflow_mltest.core.quarantine import Quarantine
 from airflow_mltest.integrations.pytest_child import PytestChild, PytestCommand, is_alive, own_folder
 
 if TYPE_CHECKING:
-    from collections.abc import Callable
-
     from airflow_mltest.core.launches import Question
-    from airflow_mltest.core.outcome import Case
     from airflow_mltest.core.recording import Recording
 
 __all__ = ["PytestCommand", "PytestRunner"]
@@ -91,7 +86,7 @@ class PytestRunner:
         command = self._command
         command.check()
         self._deadline_s = time.monotonic() + (command.budget_s or math.inf)
-        tests = Ledger(recording, reruns=command.reruns, only=command.only, judge=_judge(command))
+        tests = Ledger(recording, reruns=command.reruns, only=command.only, judge=command.quarantine().judge)
         complete = False
         try:
             while not self._stopped and (question := tests.ask()) is not None:
@@ -178,12 +173,3 @@ def _wait(child: PytestChild) -> bool:
     """Say whether all workers of pytest-xdist have collected, and wait."""
     doing = [worker["event"] for worker in child.workers() if is_alive(worker["pid"])]
     return bool(doing) and set(doing) == {"idle"}
-
-
-def _judge(command: PytestCommand) -> Callable[[Case], Case]:
-    """Give the last word on a case to the project's list of flaky tests, if it has one."""
-    path = command.folder / "pyproject.toml"
-    if not path.exists():
-        return lambda case: case
-    text = path.read_text(encoding="utf-8")
-    return Quarantine.read(text, today=datetime.now(UTC).date(), path=str(path)).judge

@@ -2,7 +2,6 @@
 
 from __future__ import annotations
 
-import sys
 import tempfile
 from pathlib import Path
 from typing import TYPE_CHECKING, Any
@@ -15,9 +14,7 @@ if TYPE_CHECKING:
     from airflow_mltest.core.outcome import Case
 
 
-def coverage_cases(
-    data: Sequence[Any], folder: Path, *, base: str = "", python: str = "", whole: bool = True
-) -> tuple[Case, ...]:
+def coverage_cases(data: Sequence[Any], folder: Path, *, base: str = "", whole: bool = True) -> tuple[Case, ...]:
     """
     Count what the tests of several processes have covered.
 
@@ -25,7 +22,6 @@ def coverage_cases(
         data: Files of coverage.py, on disk or in the report store.
         folder: The project, whose own configuration of coverage.py counts.
         base: The commit whose difference to the project is counted apart; empty: none.
-        python: The interpreter that ran the tests; empty: this one.
         whole: Whether all tests ran: the figure of some is told, and not held against the project's bound.
     """
     from airflow_mltest.core.coverage import cases_of
@@ -36,10 +32,7 @@ def coverage_cases(
         for path in data:
             files.append(Path(aside) / f"{path.parent.name}.{path.name}")  # a damaged one is named by its shard
             files[-1].write_bytes(path.read_bytes())
-        return cases_of(
-            combine(files, folder=folder, changed_lines=_changed_lines(folder, base), python=python or sys.executable),
-            whole=whole,
-        )
+        return cases_of(combine(files, folder=folder, changed_lines=_changed_lines(folder, base)), whole=whole)
 
 
 def _changed_lines(folder: Path, base: str) -> Mapping[str, set[int]] | None:

@@ -43,7 +43,7 @@ def keep_past(suite: Suite, plan: Plan, context: Context, *, shards: str) -> str
         "records": records_to_document(records) if records else None,
     }
     # What was left out has passed only if it had at the commit that this one was compared with.
-    whole = not plan.base or bool(plan.everything) or plan.base == archive.last_passed([plan.base])
+    whole = not plan.is_selection or plan.base == archive.last_passed([plan.base])
     return archive.keep(plan.commit, f"{plan.created_at}-{origin}", past, passed=whole and suite.passed)
 
 

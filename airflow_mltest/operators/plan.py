@@ -102,7 +102,7 @@ class PlanTestsOperator(BaseOperator):
         """Say what was selected and why, and who runs it."""
         if plan.everything:
             self.log.warning("All tests run: %s", plan.everything)
-        elif plan.base:
+        elif plan.is_selection:
             self.log.info(
                 "%s of %s tests are reached by what changed since %s",
                 len(plan.reasons), len(plan.reasons) + plan.left_out, plan.base,

@@ -123,8 +123,7 @@ class PytestOperator(SuiteOperator):
 
         if not self.shard:
             return None
-        context.setdefault("map_index_template", None)
-        if not context["map_index_template"]:  # the label in the UI, where the author chose none
+        if not context.get("map_index_template"):  # the label in the UI, where the author chose none
             context["map_index_template"] = "{{ task.shard.label }}"
         origin = recording.origin
         assert origin is not None  # noqa: S101  an operator's always has one
@@ -178,6 +177,6 @@ class PytestOperator(SuiteOperator):
         assert recording.origin is not None  # noqa: S101  an operator's always has one
         attach_coverage(recording.origin, data)
         try:
-            attach_records(recording.origin, part.plan, project.folder, left / "records")
+            attach_records(recording.origin, part.plan, left / "records")
         except Exception as error:  # noqa: BLE001  without a record, a test is selected by what its source says
             self.log.warning("What these tests touched is not kept: %s: %s", type(error).__name__, error)

@@ -22,6 +22,8 @@ if TYPE_CHECKING:
 
 RECORDS_FILE = "touched.json"
 COVERAGE_FILE = "coverage"
+# Tells the recorder where the root is, and afterwards us.
+_SETTINGS = "settings.json"
 _UNUSED_S = 30 * 24 * 3600
 
 
@@ -100,7 +102,7 @@ def begin_records(folder: Path, root: Path) -> str:
     _forget_old(compiled)
     folder.mkdir(parents=True)
     settings = {"root": str(root), "cache": str(compiled)}
-    (folder / "settings.json").write_text(json.dumps(settings), encoding="utf-8")
+    (folder / _SETTINGS).write_text(json.dumps(settings), encoding="utf-8")
     return str(folder)
 
 
@@ -113,18 +115,16 @@ def _forget_old(compiled: Path) -> None:
                 path.unlink(missing_ok=True)
 
 
-def attach_records(origin: Origin, plan: Plan, folder: Path, written: Path) -> None:
+def attach_records(origin: Origin, plan: Plan, written: Path) -> None:
     """Keep what the tests touched, as the recorder has *written* it, beside the suite of *origin*."""
     from airflow_mltest.core.blocks import blocks_of
     from airflow_mltest.core.records import records_of, records_to_document
-    from airflow_mltest.integrations.git_repository import WorkTree
     from airflow_mltest.settings import open_store
 
     processes = [path.read_text(encoding="utf-8", errors="replace").splitlines() for path in written.glob("*.jsonl")]
     if not processes:
         return
-    with WorkTree(folder) as tree:
-        root = tree.root
+    root = Path(json.loads((written / _SETTINGS).read_text(encoding="utf-8"))["root"])
 
     def read(path: str) -> str | None:
         try:

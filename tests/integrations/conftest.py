@@ -1,5 +1,3 @@
-from pathlib import Path
-
 import pytest
 
 from airflow_mltest.core.recording import Recording
@@ -36,21 +34,3 @@ def run():
         return recording
 
     return run
-
-
-@pytest.fixture
-def sleepers():
-    """Find the living processes `sleep ARGUMENT`."""
-
-    def find(argument):
-        found = []
-        for path in Path("/proc").glob("[0-9]*/cmdline"):
-            try:
-                words = path.read_bytes().split(b"\0")
-            except OSError:
-                continue
-            if words[:2] == [b"sleep", argument.encode()]:
-                found.append(int(path.parent.name))
-        return found
-
-    return find

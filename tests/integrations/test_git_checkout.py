@@ -17,34 +17,9 @@ from airflow_mltest.integrations.git_repository import WorkTree
 
 _SHARED = runpy.run_path(str(Path(__file__).parents[1] / "repositories.py"))
 Repository, opener, wait_for = (_SHARED[name] for name in ("Repository", "opener", "wait_for"))
-
-
-@pytest.fixture(autouse=True)
-def nobodys_configuration(monkeypatch):
-    monkeypatch.setenv("GIT_CONFIG_GLOBAL", os.devnull)
-    monkeypatch.setenv("GIT_CONFIG_NOSYSTEM", "1")
-
-
-@pytest.fixture
-def repository(tmp_path):
-    repository = Repository(tmp_path / "source" / "code")
-    repository.commit(a_py="1", tests__test_a_py="assert 1")
-    return repository
-
-
-@pytest.fixture
-def remote(repository):
-    return Remote(url=str(repository.folder))
-
-
-@pytest.fixture
-def checkouts(tmp_path):
-    return Checkouts(folder=tmp_path / "checkouts")
-
-
-@pytest.fixture
-def spy(tmp_path, monkeypatch):
-    return _SHARED["Spy"](tmp_path, monkeypatch)
+nobodys_configuration, repository, remote, checkouts, spy = (
+    _SHARED[name] for name in ("nobodys_configuration", "repository", "remote", "checkouts", "spy")
+)
 
 
 def left(checkouts):

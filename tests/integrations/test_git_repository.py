@@ -11,13 +11,8 @@ from hypothesis import strategies as st
 from airflow_mltest.core.errors import ConfigurationError
 from airflow_mltest.integrations.git_repository import WorkTree
 
-Repository = runpy.run_path(str(Path(__file__).parents[1] / "repositories.py"))["Repository"]
-
-
-@pytest.fixture(autouse=True)
-def nobodys_configuration(monkeypatch):
-    monkeypatch.setenv("GIT_CONFIG_GLOBAL", os.devnull)
-    monkeypatch.setenv("GIT_CONFIG_NOSYSTEM", "1")
+_SHARED = runpy.run_path(str(Path(__file__).parents[1] / "repositories.py"))
+Repository, nobodys_configuration = _SHARED["Repository"], _SHARED["nobodys_configuration"]
 
 
 @pytest.fixture

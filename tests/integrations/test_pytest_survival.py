@@ -1,13 +1,16 @@
 """What tests do to their process, and what it may cost: one case."""
 
+import functools
 import os
 import re
 import resource
+import runpy
 import signal
 import subprocess
 import sys
 import threading
 import time
+from pathlib import Path
 
 import pytest
 
@@ -16,6 +19,8 @@ from airflow_mltest.core.outcome import Outcome
 from airflow_mltest.core.recording import Recording
 from airflow_mltest.integrations.pytest_runner import PytestCommand, PytestRunner
 
+_LIVING = runpy.run_path(str(Path(__file__).parents[1] / "living.py"))
+alive, wait_until = _LIVING["alive"], functools.partial(_LIVING["wait_until"], seconds=30.0)
 P, F, B = Outcome.PASSED, Outcome.FAILED, Outcome.BROKEN
 
 # In the order in which they run; what is expected of each stands behind it.
@@ -87,7 +92,7 @@ def expected():
             yield line[4:].partition("(")[0], line.rpartition("#")[2].strip()
 
 
-def test_whatever_a_test_does_it_costs_one_case_and_leaves_no_process(project, run, sleepers):
+def test_whatever_a_test_does_it_costs_one_case_and_leaves_no_process(project, run):
     found = run(project(ZOO), case_timeout_s=3)
     cases = {case.name.partition("::")[2]: case for case in found.cases}
 
@@ -99,7 +104,7 @@ def test_whatever_a_test_does_it_costs_one_case_and_leaves_no_process(project, r
     assert {name: cases[name].outcome for name, _ in expected()} == {
         name: P if not said else F if name.removeprefix("test_") in failed else B for name, said in expected()
     }
-    assert sleepers("1000101") == []
+    assert alive("1000101") == []
     assert "test_hangs_with_the_gil" in cases["test_hangs_with_the_gil"].output  # its stack
     assert "Segmentation fault" in cases["test_segfault"].output
     for case in found.cases:
@@ -200,14 +205,7 @@ def test_deaf():
 """
 
 
-def wait_until(holds, seconds=30.0):
-    deadline_s = time.monotonic() + seconds
-    while not holds():
-        assert time.monotonic() < deadline_s, "it did not happen"
-        time.sleep(0.02)
-
-
-def test_stop_ends_children_in_their_own_sessions_and_keeps_what_finished(project, sleepers):
+def test_stop_ends_children_in_their_own_sessions_and_keeps_what_finished(project):
     runner, recording = (
         PytestRunner(PytestCommand(project=str(project(DEAF.format(word="1000102"))))),
         Recording("u", "code"),
@@ -215,7 +213,7 @@ def test_stop_ends_children_in_their_own_sessions_and_keeps_what_finished(projec
     stopped_s = []
 
     def stop():
-        wait_until(lambda: len(sleepers("1000102")) == 2)
+        wait_until(lambda: len(alive("1000102")) == 2)
         stopped_s.append(time.monotonic())
         runner.stop()
 
@@ -225,10 +223,10 @@ def test_stop_ends_children_in_their_own_sessions_and_keeps_what_finished(projec
 
     assert time.monotonic() - stopped_s[0] < 4
     assert [case.name for case in recording.cases] == ["test_it.py::test_quick"]
-    assert sleepers("1000102") == []
+    assert alive("1000102") == []
 
 
-def test_kill_of_the_task_itself_leaves_no_process(project, sleepers):
+def test_kill_of_the_task_itself_leaves_no_process(project):
     folder = project(DEAF.format(word="1000103"))
     script = (
         "from airflow_mltest.core.recording import Recording\n"
@@ -236,8 +234,8 @@ def test_kill_of_the_task_itself_leaves_no_process(project, sleepers):
         f"PytestRunner(PytestCommand(project={str(folder)!r})).run(Recording('unit', 'code'))\n"
     )
     task = subprocess.Popen([sys.executable, "-c", script])
-    wait_until(lambda: len(sleepers("1000103")) == 2)
+    wait_until(lambda: len(alive("1000103")) == 2)
     os.kill(task.pid, signal.SIGKILL)
     task.wait()
 
-    wait_until(lambda: sleepers("1000103") == [], seconds=4)
+    wait_until(lambda: alive("1000103") == [], seconds=4)

@@ -1,4 +1,6 @@
+import functools
 import os
+import runpy
 import subprocess
 import sys
 import time
@@ -7,6 +9,9 @@ from pathlib import Path
 import pytest
 
 from airflow_mltest.core.outcome import Outcome
+
+_LIVING = runpy.run_path(str(Path(__file__).parents[1] / "living.py"))
+alive, wait_until = _LIVING["alive"], functools.partial(_LIVING["wait_until"], seconds=30.0)
 
 
 @pytest.fixture
@@ -126,38 +131,19 @@ def test_kill_of_the_task_leaves_no_process_and_keeps_what_finished(project, tmp
         stderr=subprocess.STDOUT,
         text=True,
     )
-    wait_until(lambda: sleepers("98765"))
+    wait_until(lambda: alive("98765"))
     start_s = time.monotonic()
     task.terminate()
     output, _ = task.communicate(timeout=10)
 
     assert time.monotonic() - start_s < 4
     assert "StoppedError" in output
-    assert not sleepers("98765")
+    assert not alive("98765")
     from airflow_mltest.reports.store import Store
 
     (kept,) = Store(root).kept("d", "r")
     assert [case.name for case in kept.suite.cases] == ["test_it.py::test_quick"]
     assert "stopped after 1 of 2" in kept.suite.incomplete
-
-
-def wait_until(holds, seconds=30.0):
-    deadline_s = time.monotonic() + seconds
-    while not holds():
-        assert time.monotonic() < deadline_s, "it did not happen"
-        time.sleep(0.05)
-
-
-def sleepers(argument):
-    found = []
-    for path in Path("/proc").glob("[0-9]*/cmdline"):
-        try:
-            words = path.read_bytes().split(b"\0")
-        except OSError:
-            continue
-        if words[:2] == [b"sleep", argument.encode()]:
-            found.append(path.parent.name)
-    return found
 
 
 def test_kill_before_pytest_has_started_starts_no_test(project, bare_context, kept):

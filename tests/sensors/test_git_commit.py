@@ -9,13 +9,7 @@ from airflow_mltest.core.errors import BrokenRunError
 from airflow_mltest.sensors.git_commit import GitCommitSensor
 
 _REPOSITORIES = runpy.run_path(str(Path(__file__).parents[1] / "repositories.py"))
-
-
-@pytest.fixture
-def code(tmp_path):
-    code = _REPOSITORIES["Repository"](tmp_path / "code")
-    code.commit(a_py="1")
-    return code
+code = _REPOSITORIES["code"]
 
 
 @pytest.fixture

@@ -1,11 +1,15 @@
+import functools
+import runpy
 import subprocess
 import sys
-import time
 from pathlib import Path
 
 import pytest
 
 from airflow_mltest.testing.sandbox import Sandbox
+
+_LIVING = runpy.run_path(str(Path(__file__).parents[1] / "living.py"))
+alive, wait_until = _LIVING["alive"], functools.partial(_LIVING["wait_until"], seconds=20.0)
 
 SHOW = "import json, os, sys; print(json.dumps({**os.environ, 'cwd': os.getcwd(), 'python': sys.executable}))"
 
@@ -188,23 +192,3 @@ def test_runner_of_this_package_ends_what_a_test_left_in_a_sandbox(tmp_path):
 
     assert [case.outcome for case in recording.suite().cases] == ["broken"]
     assert alive("1000024") == []
-
-
-def alive(word):
-    """Find the living processes that have *word* among their arguments."""
-    found = []
-    for path in Path("/proc").glob("[0-9]*"):
-        try:
-            words, state = (path / "cmdline").read_bytes(), (path / "stat").read_text().rpartition(")")[2].split()[0]
-        except OSError:
-            continue
-        if word.encode() in words.split(b"\0") and state != "Z":
-            found.append(int(path.name))
-    return found
-
-
-def wait_until(holds, seconds=20.0):
-    deadline_s = time.monotonic() + seconds
-    while not holds():
-        assert time.monotonic() < deadline_s, "it did not happen"
-        time.sleep(0.02)

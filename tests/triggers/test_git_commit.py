@@ -17,14 +17,8 @@ from airflow_mltest.core.errors import ConfigurationError
 from airflow_mltest.triggers.git_commit import GitCommitTrigger
 
 _REPOSITORIES = runpy.run_path(str(Path(__file__).parents[1] / "repositories.py"))
+code = _REPOSITORIES["code"]
 LIMIT_S = 60
-
-
-@pytest.fixture
-def code(tmp_path):
-    code = _REPOSITORIES["Repository"](tmp_path / "code")
-    code.commit(a_py="1")
-    return code
 
 
 @pytest.fixture
