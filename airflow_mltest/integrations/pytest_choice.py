@@ -3,6 +3,7 @@
 # Copied alone into the tested interpreter, which may be Python 3.9 with pytest 7.
 from __future__ import annotations
 
+import gc
 import json
 import os
 from typing import TYPE_CHECKING, Any
@@ -11,6 +12,9 @@ import pytest
 
 if TYPE_CHECKING:
     from collections.abc import Generator, Iterable, Iterator
+
+# Of objects, in place of a few hundred.
+_GARBAGE = 100_000
 
 
 class Choice:
@@ -53,6 +57,18 @@ class Choice:
             if not led and path not in self._ignore and os.path.exists(path):  # noqa: PTH110
                 kept.append(path)
         return kept
+
+    @pytest.hookimpl(hookwrapper=True, tryfirst=True)
+    def pytest_collection(self) -> Generator[None, None, None]:
+        """Look for garbage less often: what is collected stays, and looking at it again is a tenth of the time."""
+        before = gc.get_threshold()
+        ours = (_GARBAGE, *before[1:])
+        gc.set_threshold(*ours)
+        try:
+            yield
+        finally:
+            if gc.get_threshold() == ours:  # else the project has a wish of its own
+                gc.set_threshold(*before)
 
     def pytest_ignore_collect(self, collection_path: Any) -> bool | None:
         """Look at wanted files only, and at the folders that lead to them."""

@@ -265,8 +265,8 @@ def _expect(document: Any, schema: str) -> None:
 
 def _plain(value: Any) -> Any:
     """Give *value* in types that strict JSON has."""
-    if value is None or isinstance(value, bool):
-        return value
+    if value is None or isinstance(value, (str, bool)):  # most of it: to ask the abstract classes takes longer
+        return _text(str(value)) if isinstance(value, str) else value
     if isinstance(value, Integral):
         return int(value)
     if isinstance(value, Real):
@@ -287,4 +287,6 @@ def _scalar(value: Any) -> Any:
 
 def _text(text: str) -> str:
     """Replace what no database takes as JSON: half a surrogate pair, and NUL."""
+    if text.isascii() and "\0" not in text:
+        return text
     return text.encode("utf-8", errors="replace").decode("utf-8").replace("\0", "\N{REPLACEMENT CHARACTER}")

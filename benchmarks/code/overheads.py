@@ -22,7 +22,7 @@ if TYPE_CHECKING:
     from airflow_mltest.core.recording import Recording
     from benchmarks.code.table import Table
 
-_ROUNDS = 5
+_ROUNDS = 9
 _TELLING_S = 0.3
 
 
