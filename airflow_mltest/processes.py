@@ -111,25 +111,29 @@ def _lines(path: str) -> list[str]:
         return []
 
 
-def _keep(lifeline: int, argv: list[str]) -> int:
+def keep(lifeline: int, run: Callable[[int], None]) -> int:
     """
-    Run *argv*, and return its exit code once nothing of it is left.
+    Have *run* run in a process of its own, and return its exit code once nothing of it is left.
 
     Two processes keep it, the outer one with the inner one as its command: a test that kills its
     parent kills the inner one, and whatever that had adopted comes to the outer one. If the outer
     one is killed, the inner one is told.
+
+    Args:
+        lifeline: A pipe whose other end the task holds: when that is closed, all ends.
+        run: Called with the pid of its keeper; it becomes the command, or ends the process itself.
     """
     outer = os.getpid()
-    status = _watch(lifeline, lambda: _fork(lambda: _inner(argv, outer)), signal.SIGTERM, _GRACE_S + 2 * _END_S)
+    status = _watch(lifeline, lambda: _fork(lambda: _inner(run, outer)), signal.SIGTERM, _GRACE_S + 2 * _END_S)
     return os.waitstatus_to_exitcode(status) if status is not None else -signal.SIGKILL
 
 
-def _inner(argv: list[str], outer: int) -> None:
+def _inner(run: Callable[[int], None], outer: int) -> None:
     _prctl(_PR_SET_PDEATHSIG, signal.SIGTERM)
     if os.getppid() == outer:  # else it was gone before it could be asked for a signal
         inner = os.getpid()
-        status = _watch(-1, lambda: _fork(lambda: _become(argv, inner)), signal.SIGINT, _GRACE_S)
-        _end_as(os.waitstatus_to_exitcode(status) if status is not None else -signal.SIGKILL)
+        status = _watch(-1, lambda: _fork(lambda: run(inner)), signal.SIGINT, _GRACE_S)
+        end_as(os.waitstatus_to_exitcode(status) if status is not None else -signal.SIGKILL)
 
 
 def _watch(lifeline: int, start: Callable[[], int], ask: int, grace_s: float) -> int | None:
@@ -173,15 +177,20 @@ def _fork(child: Callable[[], None]) -> int:
         os._exit(127)
 
 
-def _become(argv: list[str], keeper: int) -> None:
+def begin(keeper: int) -> bool:
+    """Begin as what *keeper* keeps, with the signals that a command finds; say whether it is still there."""
     os.setsid()
     _prctl(_PR_SET_PDEATHSIG, signal.SIGKILL)
-    if os.getppid() != keeper:
-        return
     signal.set_wakeup_fd(-1)
     signal.signal(signal.SIGTERM, signal.SIG_DFL)
     signal.signal(signal.SIGCHLD, signal.SIG_DFL)
     signal.pthread_sigmask(signal.SIG_UNBLOCK, {signal.SIGTERM})
+    return os.getppid() == keeper
+
+
+def _become(argv: list[str], keeper: int) -> None:
+    if not begin(keeper):
+        return
     try:
         os.execvpe(argv[0], argv, os.environ)  # noqa: S606  it becomes the command
     except OSError as error:
@@ -271,7 +280,7 @@ def _descendants() -> list[int]:
     return found
 
 
-def _end_as(code: int) -> None:
+def end_as(code: int) -> None:
     """End as the command did, so that whoever waits sees the same signal."""
     if code < 0:
         if -code not in {signal.SIGKILL, signal.SIGSTOP}:
@@ -286,4 +295,4 @@ def _end_as(code: int) -> None:
 if __name__ == "__main__":
     lifeline = int(sys.argv[1])
     os.set_inheritable(lifeline, False)
-    _end_as(_keep(lifeline, sys.argv[2:]))
+    end_as(keep(lifeline, lambda keeper: _become(sys.argv[2:], keeper)))

@@ -42,17 +42,17 @@ def _answer(check: Check, subject: Any) -> Case:
     try:
         case = check.run(subject)
     except MltestError as error:
-        return Case(name=_name(check), outcome=Outcome.BROKEN, detail=str(error))
+        return Case(name=name_of(check), outcome=Outcome.BROKEN, detail=str(error))
     except Exception as error:  # noqa: BLE001  a library's or a user's; the other checks are still asked
         detail = f"{type(error).__name__}: {error}"
-        return Case(name=_name(check), outcome=Outcome.BROKEN, detail=detail, output=traceback.format_exc())
+        return Case(name=name_of(check), outcome=Outcome.BROKEN, detail=detail, output=traceback.format_exc())
     if not isinstance(case, Case):
         detail = f"{type(check).__name__}.run answered with {type(case).__name__}, not with a Case"
-        return Case(name=_name(check), outcome=Outcome.BROKEN, detail=detail)
+        return Case(name=name_of(check), outcome=Outcome.BROKEN, detail=detail)
     return case
 
 
-def _name(check: Check) -> str:
+def name_of(check: Check) -> str:
     """Call a check by its name, else by its class: `NotWorseThan` is `not_worse_than`."""
     return getattr(check, "name", "") or re.sub(r"(?<=[a-z0-9])(?=[A-Z])", "_", type(check).__name__).lower()
 

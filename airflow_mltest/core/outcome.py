@@ -11,6 +11,8 @@ from typing import TYPE_CHECKING, Any, Literal
 if TYPE_CHECKING:
     from collections.abc import Mapping
 
+    from airflow_mltest.core.figure import Figure, Matrix
+
 Kind = Literal["code", "data", "model", "deployment", "environment", "gate"]
 
 
@@ -62,6 +64,7 @@ class Case:
         duration_s: Seconds it took.
         measurements: The numbers behind the answer.
         facts: What else is worth keeping, such as examples; strict JSON.
+        figures: Pictures of them.
         output: What the case printed, if it did not pass.
         location: Where it is written, `path:line`, if it is written somewhere.
         flaky: It passed, but only when asked again.
@@ -73,6 +76,7 @@ class Case:
     duration_s: float = 0.0
     measurements: tuple[Measurement, ...] = ()
     facts: Mapping[str, Any] = field(default_factory=dict)
+    figures: tuple[Figure | Matrix, ...] = ()
     output: str = ""
     location: str = ""
     flaky: bool = False

@@ -6,6 +6,8 @@ from typing import TYPE_CHECKING, Any, Protocol
 
 if TYPE_CHECKING:
     from collections.abc import Mapping
+    from contextlib import AbstractContextManager
+    from datetime import datetime
 
     import numpy as np
 
@@ -35,11 +37,22 @@ class Model(Protocol):
     def inputs(self) -> Mapping[str, str] | None:
         """The columns it takes and their types, by name, in its order; None without a signature."""
 
-    def predict(self, rows: Any) -> np.ndarray:
-        """Answer a data frame of n rows with n labels or numbers, shape (n,)."""
+    def predict(self, rows: Any) -> Any:
+        """Answer a data frame of n rows with n labels or numbers: an array, a list, a series, a frame of one column."""
 
     def scores(self, rows: Any) -> np.ndarray | None:
         """Answer with probabilities, shape (n, classes); None if the model gives none."""
+
+
+class StoredModel(Model, Protocol):
+    """A model that has been kept somewhere."""
+
+    @property
+    def created_at(self) -> datetime | None:
+        """When it was made, aware; None if nobody knows."""
+
+    def again(self) -> AbstractContextManager[Model]:
+        """Save it anew, and load what was saved, as long as the body runs."""
 
 
 class Registry(Protocol):

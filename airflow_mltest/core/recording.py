@@ -21,6 +21,7 @@ class Recording:
         kind: What is tested.
         origin: The task that runs it, if one does.
         on_case: Called with the recording and each case as it ends, in the thread that recorded it.
+        on_progress: Called with the recording and words on what it is about, while a case takes long.
     """
 
     def __init__(
@@ -30,6 +31,7 @@ class Recording:
         *,
         origin: Origin | None = None,
         on_case: Callable[[Recording, Case], None] | None = None,
+        on_progress: Callable[[Recording, str], None] | None = None,
     ) -> None:
         self.name = name
         self.kind = kind
@@ -40,6 +42,7 @@ class Recording:
         self.environment: dict[str, Any] = {}
         self.stands_for = ""
         self._on_case = on_case
+        self._on_progress = on_progress
         self._started_at = datetime.now(UTC)
         self._start_s = time.monotonic()
 
@@ -60,6 +63,11 @@ class Recording:
         self.cases.append(case)
         if self._on_case:
             self._on_case(self, case)
+
+    def progress(self, words: str) -> None:
+        """Say how far a case is that takes long."""
+        if self._on_progress:
+            self._on_progress(self, words)
 
     def recall(self, cases: Iterable[Case]) -> None:
         """Take over what an earlier try has answered; nobody is told of it again."""

@@ -7,6 +7,7 @@ import logging
 import os
 import re
 import shutil
+import sys
 import tempfile
 import threading
 import weakref
@@ -207,13 +208,9 @@ class MlflowModel:
             return None
         return {column.name: getattr(column.type, "name", str(column.type)) for column in schema.inputs}
 
-    def predict(self, rows: Any) -> np.ndarray:
-        """Answer n rows through pyfunc, with the signature enforced; shape (n,)."""
-        import numpy as np
-
-        answers = np.asarray(self.pyfunc.predict(rows))
-        # A model that answers with a table of one column answers with that column.
-        return answers[:, 0] if answers.ndim == 2 and answers.shape[1] == 1 else answers  # noqa: PLR2004
+    def predict(self, rows: Any) -> Any:
+        """Answer n rows through pyfunc, with the signature enforced."""
+        return self.pyfunc.predict(rows)
 
     def scores(self, rows: Any) -> np.ndarray | None:
         """Give probabilities of the model behind pyfunc, shape (n, classes); None if it has none."""
@@ -292,6 +289,17 @@ def _addressed(uri: str) -> Iterator[None]:
             yield
     finally:
         tracking._tracking_uri, registry._registry_uri = before  # noqa: SLF001
+
+
+def _forget_connections() -> None:
+    """In a process that was forked: leave the connections of MLflow's stores to the one that opened them."""
+    for kind in ("tracking", "model_registry"):
+        store = getattr(sys.modules.get(f"mlflow.store.{kind}.sqlalchemy_store"), "SqlAlchemyStore", None)
+        for engine in getattr(store, "_engine_map", {}).values():
+            engine.dispose(close=False)
+
+
+os.register_at_fork(after_in_child=_forget_connections)
 
 
 def _shown(text: str) -> str:

@@ -15,6 +15,7 @@ if TYPE_CHECKING:
     from airflow_mltest.reports.store import Store
 
 _PROGRESS_INTERVAL_S = 2.0
+_DOING_INTERVAL_S = 10.0
 _SHARE_FOR_KEEPING = 0.02
 _LOUD = {Outcome.FAILED, Outcome.BROKEN}
 
@@ -40,6 +41,7 @@ class Live:
         self._failed = 0
         self._told_at_s = 0.0
         self._keep_after_s = 0.0
+        self._doing_after_s = 0.0
         self._telling = False
         self._stopped = False
 
@@ -64,12 +66,28 @@ class Live:
         if not self._telling:
             raise KeyboardInterrupt
 
-    def progress(self, recording: Recording) -> None:
-        """Set `mltest/progress` in the task state store to done, total and failed."""
+    def progress(self, recording: Recording, doing: str = "") -> None:
+        """Set `mltest/progress` in the task state store to done, total and failed, and what a long case is *doing*."""
         self._told_at_s = time.monotonic()
         if self._state is not None:
-            done = {"done": len(recording.cases), "total": recording.total, "failed": self._failed}
-            self._state.set("mltest/progress", done)
+            done: dict[str, Any] = {"done": len(recording.cases), "total": recording.total, "failed": self._failed}
+            self._state.set("mltest/progress", done | ({"doing": doing} if doing else {}))
+
+    def doing(self, recording: Recording, words: str) -> None:
+        """Tell how far a case is that takes long, now and then."""
+        now_s = time.monotonic()
+        if now_s < self._told_at_s + _PROGRESS_INTERVAL_S:
+            return
+        self._telling = True
+        try:
+            if now_s >= self._doing_after_s:
+                self._log.info("[%s/%s] %s", len(recording.cases), recording.total or "?", words)
+                self._doing_after_s = now_s + _DOING_INTERVAL_S
+            self.progress(recording, words)
+        finally:
+            self._telling = False
+        if self._stopped:
+            raise KeyboardInterrupt
 
     def _tell(self, recording: Recording, case: Case) -> None:
         self._failed += case.outcome in _LOUD

@@ -104,7 +104,7 @@ class SuiteOperator(BaseOperator):
 
         store = open_store()
         live = Live(self.log, store, context.get("task_state_store"))
-        recording = Recording(self.suite_name, self.kind, origin=_origin(context), on_case=live)
+        recording = Recording(self.suite_name, self.kind, origin=_origin(context), on_case=live, on_progress=live.doing)
         self.log.info("::group::%s suite %s", self.kind, self.suite_name)
         failure = self._run(recording, live, context)
         self.log.info("::endgroup::")

@@ -9,10 +9,11 @@ from typing import TYPE_CHECKING, Any
 
 import numpy as np
 
+from airflow_mltest.checks.model.asking import predicted, scored
 from airflow_mltest.core.errors import ConfigurationError
 
 if TYPE_CHECKING:
-    from collections.abc import Callable
+    from collections.abc import Callable, Mapping
 
     import pandas as pd
 
@@ -31,6 +32,8 @@ class ModelSubject:
         baseline: The model to compare with, if there is one.
         baseline_absent: Why there is none.
         seed: For everything that draws.
+        tables: Other data that checks ask for, by what they call it: paths that have been read.
+        on_progress: Told of long work: how much of it is done, of how much.
     """
 
     model: Model
@@ -39,6 +42,8 @@ class ModelSubject:
     baseline: Model | None = None
     baseline_absent: str = ""
     seed: int = 0
+    tables: Mapping[str, pd.DataFrame] = field(default_factory=dict)
+    on_progress: Callable[[int, int], None] = field(default=lambda *_: None, repr=False)
     _kept: dict[str, np.ndarray | ConfigurationError | None] = field(default_factory=dict, repr=False)
 
     def __post_init__(self) -> None:
@@ -66,6 +71,27 @@ class ModelSubject:
             raise ConfigurationError(msg)
         return self.rows[name]
 
+    def progress(self, done: int, total: int) -> None:
+        """Tell how far long work is; as often as you like."""
+        self.on_progress(done, total)
+
+    def table(self, source: str | Callable[[], pd.DataFrame]) -> pd.DataFrame:
+        """
+        Give other data that a check names, such as what the model was trained on.
+
+        Args:
+            source: A path that the caller has read, or a callable that gives a data frame.
+
+        Raises:
+            ConfigurationError: Nobody has read it.
+        """
+        if callable(source):
+            return source()
+        if source not in self.tables:
+            msg = f"nobody has read {source!r}: give `tables` with it, or a callable that returns the data frame."
+            raise ConfigurationError(msg)
+        return self.tables[source]
+
     def rng(self) -> np.random.Generator:
         """Give a generator of this subject's seed: a check's luck does not depend on the others."""
         return np.random.default_rng(self.seed)
@@ -75,13 +101,30 @@ class ModelSubject:
         """The truth, shape (n,)."""
         return self.rows[self.target].to_numpy()
 
-    def features_for(self, model: Model) -> pd.DataFrame:
-        """Give the columns that *model*'s signature names, in its order; without one, all but the target."""
+    def columns_for(self, model: Model) -> list[str]:
+        """
+        Name the columns that *model* is given: those of its signature, in its order; without one, all but the target.
+
+        Raises:
+            ConfigurationError: The data lacks one.
+        """
         if model.inputs is None:
-            return self.rows.drop(columns=[self.target])
+            return [column for column in self.rows.columns if column != self.target]
         for name in model.inputs:
             self.column(name)
-        return self.rows[list(model.inputs)]
+        return list(model.inputs)
+
+    def features_for(self, model: Model) -> pd.DataFrame:
+        """Give *model*'s columns of all rows; shape (n, columns)."""
+        return self.rows[self.columns_for(model)]
+
+    def ask(self, rows: pd.DataFrame) -> np.ndarray:
+        """Let the model under test answer other rows of its features; shape (n,)."""
+        return predicted(self.model, rows)
+
+    def ask_scores(self, rows: pd.DataFrame) -> np.ndarray | None:
+        """Let it give probabilities for them, shape (n, classes); None if it gives none."""
+        return scored(self.model, rows)
 
     @property
     def features(self) -> pd.DataFrame:
@@ -120,63 +163,15 @@ class ModelSubject:
         return answers
 
     def _once(
-        self, key: str, ask: Callable[[Model, pd.DataFrame], np.ndarray | None], model: Model
+        self, key: str, ask: Callable[[Model, pd.DataFrame, list[str]], np.ndarray | None], model: Model
     ) -> np.ndarray | None:
         """Ask, or give what it said the first time; a model that fails after a minute fails once, not once a check."""
         if key not in self._kept:
             try:
-                self._kept[key] = ask(model, self.features_for(model))
+                self._kept[key] = ask(model, self.rows, self.columns_for(model))
             except ConfigurationError as error:
                 self._kept[key] = error
         kept = self._kept[key]
         if isinstance(kept, ConfigurationError):
             raise kept
         return kept
-
-
-def predicted(model: Model, rows: pd.DataFrame) -> np.ndarray:
-    """
-    Let *model* answer *rows*, and make sure that these are answers.
-
-    Raises:
-        ConfigurationError: It raised, or gave other than one finite answer a row.
-    """
-    answers = _called(model, "predict", rows)
-    if answers.shape != (len(rows),):
-        msg = f"{model.uri} gave answers of shape {answers.shape} to {len(rows)} rows; ({len(rows)},) was wanted."
-        raise ConfigurationError(msg)
-    return _finite(model, "answers", answers)
-
-
-def scored(model: Model, rows: pd.DataFrame) -> np.ndarray | None:
-    """Let *model* give probabilities, likewise; None if it has none."""
-    scores = _called(model, "scores", rows)
-    if scores is None:
-        return None
-    if scores.ndim != 2 or len(scores) != len(rows):  # noqa: PLR2004
-        msg = f"{model.uri} gave probabilities of shape {scores.shape} to {len(rows)} rows; (rows, classes) was wanted."
-        raise ConfigurationError(msg)
-    return _finite(model, "probabilities", scores)
-
-
-def _called(model: Model, method: str, rows: pd.DataFrame) -> Any:
-    try:
-        # A copy: a model that writes into its input must not change what the next check sees.
-        answers = getattr(model, method)(rows.copy())
-    except Exception as error:
-        msg = f"{model.uri} raised {type(error).__name__} when asked about {len(rows)} rows: {error}"
-        raise ConfigurationError(msg) from error
-    return None if answers is None else np.asarray(answers)
-
-
-def _finite(model: Model, what: str, values: np.ndarray) -> np.ndarray:
-    import pandas as pd
-
-    wrong = pd.isna(values)
-    if values.dtype.kind == "f":
-        wrong |= np.isinf(values)
-    if wrong.any():
-        first = int(np.argwhere(wrong)[0][0])
-        msg = f"{model.uri} gave {what} that are no numbers to {int(wrong.sum())} rows, the first is row {first}."
-        raise ConfigurationError(msg)
-    return values

@@ -48,7 +48,7 @@ def test_model_that_fails_is_asked_once_and_fails_for_each_check(subject, rule):
         with pytest.raises(ConfigurationError, match="no GPU"):
             _ = asked.predictions
 
-    assert len(model.asked) == 1
+    assert model.asked == [2000, 1]  # once, and about one row to see whose fault it is
 
 
 @pytest.mark.parametrize(
@@ -101,3 +101,43 @@ def test_no_rows_are_refused(rows, sensible):
 def test_missing_baseline_says_why(subject):
     with pytest.raises(ConfigurationError, match="first release"):
         _ = subject(baseline_absent="first release").baseline_predictions
+
+
+def test_many_rows_are_asked_in_batches_and_answered_in_their_order(rule):
+    import pandas as pd
+
+    seen = []
+    model = rule(lambda r: (seen.append(len(r)), r["x"].to_numpy())[1], lambda r: r["x"] / 1e6, inputs={"x": "long"})
+    rows = pd.DataFrame({"x": np.arange(120_001), "y": 0, "unused": 1.0})
+    asked = ModelSubject(model=model, rows=rows, target="y")
+
+    assert np.array_equal(asked.predictions, np.arange(120_001))
+    assert asked.scores.shape == (120_001, 2)
+    assert seen == [50_000, 50_000, 20_001]
+
+
+def test_row_that_the_model_does_not_take_is_named(subject, rule, rows):
+    def picky(frame):
+        if (frame["x"] == rows["x"].iloc[1234]).any():
+            msg = "cannot take this"
+            raise ValueError(msg)
+        return np.zeros(len(frame))
+
+    with pytest.raises(ConfigurationError, match=r"cannot take this It is row 1234 that it does not take"):
+        _ = subject(rule(picky)).predictions
+
+
+def test_answers_with_the_index_of_other_rows_are_refused(subject, rule, rows):
+    model = rule(lambda r: (r["x"] > 0).astype(int).sort_values())
+
+    with pytest.raises(ConfigurationError, match="another order"):
+        _ = subject(model, rows=rows.set_index(np.arange(5, 2005))).predictions
+
+
+def test_other_data_is_what_the_caller_has_read_or_a_callable_gives(subject, rows):
+    asked = subject(tables={"train.parquet": rows.head(3)})
+
+    assert len(asked.table("train.parquet")) == 3
+    assert len(asked.table(lambda: rows.head(4))) == 4
+    with pytest.raises(ConfigurationError, match="nobody has read 'tarin.parquet'"):
+        asked.table("tarin.parquet")

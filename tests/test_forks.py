@@ -1,0 +1,124 @@
+import os
+import runpy
+import signal
+import subprocess
+import sys
+import time
+from pathlib import Path
+
+import pytest
+
+from airflow_mltest.forks import ForkedProcess
+
+_LIVING = runpy.run_path(str(Path(__file__).with_name("living.py")))
+alive, wait_until = _LIVING["alive"], _LIVING["wait_until"]
+
+
+def followed(process):
+    messages = []
+    while process.poll() is None:
+        messages += process.messages(0.1)
+    messages += process.messages(0.0)
+    return messages
+
+
+def test_what_it_sends_arrives_whole_and_in_order(capfd):
+    def work(send):
+        sys.stdout.write("a model's own words\n")
+        for number in range(1000):
+            send(number)
+        send({"large": b"x" * 3_000_000})
+
+    process = ForkedProcess(work)
+    *numbers, large = followed(process)
+
+    assert numbers == list(range(1000))
+    assert len(large["large"]) == 3_000_000
+    assert process.end()[0].code == 0
+    assert process.tail == "a model's own words"
+    assert "a model's own words" in capfd.readouterr().out
+
+
+@pytest.mark.parametrize(
+    "death, words",
+    [
+        (lambda: os._exit(3), "left the process with exit code 3"),
+        (lambda: os.kill(os.getpid(), signal.SIGSEGV), "killed by signal 11 (SIGSEGV)"),
+        (os.abort, "killed by signal 6 (SIGABRT)"),
+        (lambda: os.kill(os.getpid(), signal.SIGKILL), "killed by signal 9 (SIGKILL)"),
+    ],
+)
+def test_its_death_is_told_with_what_it_said_before(death, words):
+    def work(send):
+        send("before")
+        sys.stdout.write("last words\n")
+        death()
+
+    process = ForkedProcess(work)
+
+    assert followed(process) == ["before"]
+    ended, _ = process.end()
+    assert words in ended.cause()
+    assert ended.tail == "last words"
+
+
+def test_what_it_raises_is_printed_and_is_its_end(capfd):
+    process = ForkedProcess(lambda _: 1 / 0)
+    followed(process)
+
+    assert process.end()[0].code == 70
+    assert "ZeroDivisionError" in process.tail
+
+
+def test_it_can_be_stopped_in_c_with_all_that_it_has_started():
+    def work(send):
+        signal.signal(signal.SIGINT, signal.SIG_IGN)
+        subprocess.Popen(["sleep", "1000101"], start_new_session=True)
+        send("started")
+        time.sleep(1000)
+
+    process = ForkedProcess(work)
+    while not list(process.messages(0.2)):
+        pass
+    start_s = time.monotonic()
+    process.stop()
+    ended, _ = process.end()
+
+    assert time.monotonic() - start_s < 4
+    assert ended.asked
+    assert alive("1000101") == []
+
+
+def test_it_ends_with_the_process_that_started_it(tmp_path):
+    script = tmp_path / "task.py"
+    script.write_text(
+        "import subprocess, time\n"
+        "from airflow_mltest.forks import ForkedProcess\n"
+        "def work(send):\n"
+        "    subprocess.Popen(['sleep', '1000102'], start_new_session=True)\n"
+        "    send('started')\n"
+        "    time.sleep(1000)\n"
+        "process = ForkedProcess(work)\n"
+        "while not list(process.messages(0.2)): pass\n"
+        "print('started', flush=True)\n"
+        "time.sleep(1000)\n"
+    )
+    with subprocess.Popen([sys.executable, str(script)], stdout=subprocess.PIPE) as task:
+        assert task.stdout.readline() == b"started\n"
+        assert alive("1000102")
+        task.kill()
+    wait_until(lambda: not alive("1000102"))
+
+
+def test_it_has_no_file_of_this_process(tmp_path):
+    with (tmp_path / "open").open("w") as file:
+
+        def work(send):
+            try:
+                os.write(file.fileno(), b"mine")
+            except OSError as error:
+                send(type(error).__name__)
+
+        process = ForkedProcess(work)
+        assert followed(process) == ["OSError"]
+        process.end()
