@@ -47,6 +47,7 @@ class ReportOperator(BaseOperator):
         from airflow_mltest.reports.junit import to_junit
         from airflow_mltest.reports.merge import report_of
         from airflow_mltest.reports.page import render
+        from airflow_mltest.reports.trend import past_of
         from airflow_mltest.settings import open_store
 
         ti, store = context["ti"], open_store()
@@ -54,7 +55,7 @@ class ReportOperator(BaseOperator):
         report = report_of(self.name, suites, required=self.required, dag_id=ti.dag_id, run_id=ti.run_id)
         files = {
             "report.json": dumps(report_to_document(report)),
-            "report.html": render(report),
+            "report.html": render(report, past=past_of(report, store)),
             "junit.xml": to_junit(report),
         }
         addresses = store.write(ti.dag_id, ti.run_id, self.name, files)

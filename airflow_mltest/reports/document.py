@@ -14,6 +14,7 @@ from typing import Any, get_args
 from airflow_mltest.core.errors import ConfigurationError
 from airflow_mltest.core.metrics import metrics_of
 from airflow_mltest.core.outcome import Case, Kind, Measurement, Origin, Outcome, Suite
+from airflow_mltest.reports.figures_document import figure_to_document, figures_from_document
 from airflow_mltest.reports.merge import Report
 
 SCHEMA_VERSION = 1
@@ -179,6 +180,7 @@ def _case_to_document(case: Case) -> dict[str, Any]:
         "duration_s": case.duration_s,
         "measurements": [asdict(measurement) for measurement in case.measurements],
         "facts": case.facts,
+        "figures": [figure_to_document(figure) for figure in case.figures],
         "output": case.output,
         "location": case.location,
         "flaky": case.flaky,
@@ -201,6 +203,7 @@ def _case_from_document(document: Any, of: str) -> Case:
             for measurement in _read(document, "measurements", list, where, [])
         ),
         facts=_read(document, "facts", Mapping, where, {}),
+        figures=figures_from_document(document.get("figures")),
         output=_read(document, "output", str, where, ""),
         location=_read(document, "location", str, where, ""),
         flaky=_read(document, "flaky", bool, where, default=False),

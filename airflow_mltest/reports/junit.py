@@ -3,18 +3,16 @@
 from __future__ import annotations
 
 import math
-import re
 from typing import TYPE_CHECKING
 from xml.etree import ElementTree as ET
 
 from airflow_mltest.core.outcome import Case, Outcome, Suite
+from airflow_mltest.reports.xml_text import xml_text
 
 if TYPE_CHECKING:
     from collections.abc import Mapping
 
     from airflow_mltest.reports.merge import Report
-
-_NOT_XML = re.compile("[^\t\n\r\x20-\ud7ff\ue000-\ufffd\U00010000-\U0010ffff]")
 
 
 def to_junit(report: Report) -> str:
@@ -26,7 +24,7 @@ def to_junit(report: Report) -> str:
     data cannot tell". A suite that did not end, one that is missing, and a report without any get
     an `error` of their own, so that no CI is green by accident.
     """
-    root = ET.Element("testsuites", name=_text(report.name))
+    root = ET.Element("testsuites", name=xml_text(report.name))
     for suite in report.suites:
         _add_suite(root, suite)
     for name in report.missing:
@@ -42,7 +40,7 @@ def to_junit(report: Report) -> str:
 
 def _add_suite(root: ET.Element, suite: Suite) -> None:
     stamp = suite.started_at.isoformat(timespec="seconds")
-    element = ET.SubElement(root, "testsuite", name=_text(suite.name), timestamp=stamp)
+    element = ET.SubElement(root, "testsuite", name=xml_text(suite.name), timestamp=stamp)
     _add_properties(element, {"kind": suite.kind, "outcome": suite.outcome.value, **suite.subject})
     for case in suite.cases:
         _add_case(element, suite, case)
@@ -56,20 +54,20 @@ def _add_suite(root: ET.Element, suite: Suite) -> None:
 def _add_case(parent: ET.Element, suite: Suite, case: Case) -> None:
     classname, name = _identity(suite, case)
     element = ET.SubElement(
-        parent, "testcase", classname=_text(classname), name=_text(name), time=_seconds(case.duration_s)
+        parent, "testcase", classname=xml_text(classname), name=xml_text(name), time=_seconds(case.duration_s)
     )
     _add_properties(element, _numbers(case) | ({"flaky": "true"} if case.flaky else {}))
-    message = _text(case.detail.partition("\n")[0])
+    message = xml_text(case.detail.partition("\n")[0])
     if case.outcome is Outcome.FAILED:
-        ET.SubElement(element, "failure", message=message).text = _text(case.detail)
+        ET.SubElement(element, "failure", message=message).text = xml_text(case.detail)
     elif case.outcome is Outcome.BROKEN:
-        ET.SubElement(element, "error", message=message).text = _text(case.detail)
+        ET.SubElement(element, "error", message=message).text = xml_text(case.detail)
     elif case.outcome is Outcome.SKIPPED:
         ET.SubElement(element, "skipped", message=message)
     elif case.outcome is Outcome.INCONCLUSIVE:
         ET.SubElement(element, "skipped", message=f"inconclusive: {message}".rstrip())
     if case.output:
-        ET.SubElement(element, "system-out").text = _text(case.output)
+        ET.SubElement(element, "system-out").text = xml_text(case.output)
 
 
 def _identity(suite: Suite, case: Case) -> tuple[str, str]:
@@ -99,7 +97,7 @@ def _add_properties(parent: ET.Element, found: Mapping[str, str]) -> None:
     if found:
         properties = ET.SubElement(parent, "properties")
         for name, value in found.items():
-            ET.SubElement(properties, "property", name=_text(name), value=_text(value))
+            ET.SubElement(properties, "property", name=xml_text(name), value=xml_text(value))
 
 
 def _count(element: ET.Element, cases: list[ET.Element]) -> None:
@@ -110,8 +108,3 @@ def _count(element: ET.Element, cases: list[ET.Element]) -> None:
 
 def _seconds(duration_s: float) -> str:
     return f"{duration_s if math.isfinite(duration_s) else 0:.3f}"
-
-
-def _text(text: str) -> str:
-    """Replace what XML 1.0 has no way to write."""
-    return _NOT_XML.sub("\ufffd", str(text))

@@ -10,10 +10,16 @@ from typing import TYPE_CHECKING, Any
 
 from airflow_mltest.core.outcome import Outcome
 from airflow_mltest.reports import plot
+from airflow_mltest.reports.examples import examples_of
+from airflow_mltest.reports.figure import svg
+from airflow_mltest.reports.trend import trends
 
 if TYPE_CHECKING:
+    from collections.abc import Sequence
+
     from jinja2 import Template
 
+    from airflow_mltest.core.figure import Figure
     from airflow_mltest.core.outcome import Case, Suite
     from airflow_mltest.reports.merge import Report
 
@@ -32,6 +38,7 @@ _SUBJECT = ("model", "version", "model_digest", "data", "data_digest", "commit")
 _TOLD_CASES = 100
 _TABLE_ROWS = 200
 _LISTED_CASES = 10_000
+_PICTURED_CASES = 100
 _SHORT_SUITE = 25
 _TEXT_CHARACTERS = 4_000
 
@@ -46,6 +53,7 @@ class _Section:
         rows: Cases worth a row of the table.
         listed: The others, by outcome: a name and a line each.
         unlisted: How many more there are.
+        trends: Its metrics in this run and in earlier ones.
     """
 
     suite: Suite
@@ -54,16 +62,21 @@ class _Section:
     rows: list[Case]
     listed: dict[str, list[Case]]
     unlisted: int
+    trends: tuple[Figure, ...]
 
 
-def render(report: Report) -> str:
+def render(report: Report, *, past: Sequence[Suite] = ()) -> str:
     """
     Write *report* as one HTML page that loads and runs nothing, whatever the tests have printed.
 
     What did not pass comes first; of very long suites and outputs the page says what it leaves
     out. Everything is in `report.json`.
+
+    Args:
+        report: What to show.
+        past: Suites of earlier runs, newest first: what they measured is shown beside what was measured now.
     """
-    sections = [_section(f"suite-{number}", suite) for number, suite in enumerate(report.suites, 1)]
+    sections = [_section(f"suite-{number}", suite, past) for number, suite in enumerate(report.suites, 1)]
     loud = [
         (section, case)
         for outcome in _LOUD
@@ -71,6 +84,7 @@ def render(report: Report) -> str:
         for case in section.suite.cases
         if case.outcome is outcome
     ]
+    shown = [case for _, case in loud[:_TOLD_CASES]] + [case for section in sections for case in section.rows]
     return _template().render(
         report=report,
         verdict=_VERDICTS[report.outcome],
@@ -80,6 +94,7 @@ def render(report: Report) -> str:
         untold=loud[_TOLD_CASES:][:_LISTED_CASES],
         loud_count=len(loud),
         anchors={id(case): f"case-{number}" for number, (_, case) in enumerate(loud[:_TOLD_CASES], 1)},
+        pictured={*list(dict.fromkeys(id(case) for case in shown if case.figures))[:_PICTURED_CASES]},
     )
 
 
@@ -96,13 +111,14 @@ def _template() -> Template:
     )
     environment.filters.update(duration=_duration, clip=_clip, ending=_ending, text=_text, thousands=_thousands)
     environment.filters.update(ref=id, first_line=lambda text: _clip(text.partition("\n")[0]))
+    environment.globals.update(draw=svg, examples_of=examples_of)
     environment.globals.update(plot=plot.plot, standing=plot.standing, words=plot.words, width=plot.WIDTH, marks=_MARKS)
     return environment.get_template("report.html.j2")
 
 
-def _section(anchor: str, suite: Suite) -> _Section:
+def _section(anchor: str, suite: Suite, past: Sequence[Suite]) -> _Section:
     short = len(suite.cases) <= _SHORT_SUITE
-    worth = [case for case in suite.cases if short or case.outcome in _LOUD or case.measurements or case.flaky]
+    worth = [case for case in suite.cases if short or case.outcome in _LOUD or _tells(case)]
     # The table is read from the top, and may end before the suite does.
     worth.sort(key=lambda case: _LOUD.index(case.outcome) if case.outcome in _LOUD else len(_LOUD))
     rows = worth[:_TABLE_ROWS]
@@ -119,7 +135,12 @@ def _section(anchor: str, suite: Suite) -> _Section:
         rows=rows,
         listed=listed,
         unlisted=len(others[_LISTED_CASES:]),
+        trends=trends(suite, past),
     )
+
+
+def _tells(case: Case) -> bool:
+    return bool(case.measurements or case.figures or case.flaky)
 
 
 def _sentence(report: Report) -> str:

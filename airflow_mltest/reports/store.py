@@ -4,6 +4,7 @@ from __future__ import annotations
 
 import hashlib
 import json
+import logging
 import re
 from dataclasses import dataclass
 from typing import TYPE_CHECKING, Any
@@ -13,12 +14,18 @@ from airflow_mltest.core.errors import BrokenRunError, ConfigurationError
 from airflow_mltest.core.outcome import Origin, Suite
 from airflow_mltest.reports.document import dumps, suite_from_document, suite_to_document
 from airflow_mltest.reports.files import Files, part_of_path
+from airflow_mltest.reports.merge import merge
 
 if TYPE_CHECKING:
     from collections.abc import Iterator, Mapping
+    from datetime import datetime
 
+_log = logging.getLogger(__name__)
 _TASK = re.compile(r"(.+)@(-?\d+)", re.ASCII)
 _TRY = re.compile(r"(\d+)\.json", re.ASCII)
+_STAMP = re.compile(r"\d{4}-\d\d-\d\dT[\d:.]+", re.ASCII)
+# How many runs are looked into for one that is found: others were stopped, or skipped the task.
+_LOOKED_INTO = 3
 
 
 @dataclass(frozen=True, slots=True, kw_only=True)
@@ -120,12 +127,43 @@ class Store:
         found = [self._read(path, dag_id, run_id) for path in self._newest(folder)]
         return sorted(found, key=lambda kept: (kept.suite.started_at, kept.address))
 
-    def _newest(self, folder: Any) -> Iterator[Any]:
+    def past(self, dag_id: str, task_id: str, *, before: datetime, most: int = 20) -> list[Suite]:
+        """
+        Read what a task said in the newest runs of its DAG, newest first, mapped instances merged.
+
+        Costs one listing of the DAG's runs, and then a few files for each of the newest. What cannot
+        be read is passed over: this is for pictures, and no verdict rests on it.
+
+        Args:
+            dag_id: The DAG.
+            task_id: Its task.
+            before: Leave out what started then, or later.
+            most: How many suites to read.
+        """
+        found: list[Suite] = []
+        try:
+            runs = sorted(self._files.folder(dag_id).iterdir(), key=_when, reverse=True)
+            for run in runs[: most * _LOOKED_INTO]:
+                found += self._said_in(run, dag_id, task_id, before)
+                if len(found) >= most:
+                    break
+        except Exception as error:  # noqa: BLE001  an object store raises its client's own
+            _log.warning("earlier runs of %s.%s cannot be read: %s: %s", dag_id, task_id, type(error).__name__, error)
+        return sorted(found, key=lambda suite: suite.started_at, reverse=True)
+
+    def _said_in(self, run: Any, dag_id: str, task_id: str, before: datetime) -> list[Suite]:
+        paths = self._newest(run, part_of_path(task_id))
+        suites = [self._read(path, dag_id, unquote(run.name)).suite for path in paths]
+        return [suite for suite in merge(suites) if suite.cases and suite.started_at < before]
+
+    def _newest(self, folder: Any, only: str = "") -> Iterator[Any]:
+        """Find the newest try of every task in a run's folder, or of the one whose folders are called *only*."""
         if not folder.is_dir():
             return
         for task in folder.iterdir():
             # A report's folder has no @: one of its own would be quoted.
-            if _TASK.fullmatch(task.name) and task.is_dir():
+            named = _TASK.fullmatch(task.name)
+            if named and only in {"", named[1]} and task.is_dir():
                 tries = self._tries(task)
                 if tries:
                     yield task / f"{max(tries)}.json"
@@ -156,3 +194,10 @@ class Store:
             )
             suite = Suite(name=origin.task_id, kind="code", origin=origin, incomplete=f"unreadable: {error}")
         return Kept(suite=suite, address=str(path), digest=digest)
+
+
+def _when(run: Any) -> tuple[float, str, str]:
+    """Order the folders of runs by time; those of object storage have none but what Airflow writes in run ids."""
+    stamp = _STAMP.search(unquote(run.name))
+    near = getattr(run, "protocol", "file") in {"", "file"}
+    return (run.stat().st_mtime if near else 0.0, stamp[0] if stamp else "", run.name)

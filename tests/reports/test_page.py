@@ -4,6 +4,7 @@ from html.parser import HTMLParser
 import pytest
 from hypothesis import given, settings
 
+from airflow_mltest.core.figure import Figure, Matrix, Series
 from airflow_mltest.core.outcome import Measurement
 from airflow_mltest.reports.merge import report_of
 from airflow_mltest.reports.page import render
@@ -149,3 +150,79 @@ def test_durations_are_said_as_people_say_them(suite, seconds, said):
     page = render(report_of("r", [suite("s", "passed", duration_s=seconds)]))
 
     assert said in page.replace("\N{NO-BREAK SPACE}", " ")
+
+
+CURVE = Figure(title="Robust <b>accuracy</b>", x="budget", y="accuracy", series=(Series(x=(0.0, 1.0), y=(1.0, 0.5)),))
+MATRIX = Matrix(title="Confusion", rows="true", columns="predicted", row_names=("</svg><script>",),
+                column_names=("a",), values=((1.0,),))  # fmt: skip
+
+
+def test_figures_of_what_has_not_passed_are_open_and_all_are_drawn_once(suite, case):
+    bad, good = case("bad", "failed", figures=(CURVE,)), case("good", figures=(MATRIX,))
+    page = render(report_of("r", [suite("s", bad, good)]))
+
+    assert page.count('class="chart"') == 2
+    assert page.count("<details open><summary>Figures</summary>") == 1
+    assert page.index("<details open><summary>Figures") < page.index("<details><summary>Figures")
+    assert "<figcaption>Robust &lt;b&gt;accuracy&lt;/b&gt;</figcaption>" in page
+    assert "script" not in Tags(page).tags
+
+
+def test_case_with_a_figure_is_not_hidden_among_the_others(suite, case):
+    many = [case(f"t{number}") for number in range(500)]
+    page = render(report_of("r", [suite("s", *many, case("drawn", figures=(CURVE,) * 9))]))
+
+    assert page.count('class="chart"') == 6
+    assert "3 more are in report.json" in page
+
+
+def test_figures_of_the_first_hundred_cases_that_have_some_are_drawn(suite, case):
+    many = [case(f"t{number}", outcome, figures=(CURVE,)) for number, outcome in enumerate(["failed", "passed"] * 75)]
+    page = render(report_of("r", [suite("s", *many)]))
+
+    assert page.count('class="chart"') == 100
+    assert page.count("Its figures are in report.json.") == 50
+
+
+def test_examples_are_a_table_and_no_other_fact(suite, case):
+    told = {
+        "row": 17,
+        "before": {"plan": "gold", "age": 30},
+        "after": {"plan": "<i>"},
+        "answers": ["stays", "leaves"],
+        "budget": 0.5,
+    }
+    page = render(report_of("r", [suite("s", case("a", "failed", facts={"examples": [told], "worst": "plan"}))]))
+
+    assert re.search(r"Row 17.*<td>plan</td><td>gold</td><td>&lt;i&gt;</td>", page, re.DOTALL)
+    assert "<td>stays</td><td>leaves</td>" in page
+    assert "Budget: 0.5. Unchanged: age = 30" in page
+    assert "<dt>worst</dt>" in page
+    assert "<dt>examples</dt>" not in page
+
+
+def test_without_an_example_there_is_nothing_to_tell(suite, case):
+    page = render(report_of("r", [suite("s", case("a", "failed", facts={"examples": []}))]))
+
+    assert "Examples" not in page
+    assert "Facts" not in page
+
+
+def test_examples_of_another_form_are_facts(suite, case):
+    page = render(report_of("r", [suite("s", case("a", "failed", facts={"examples": ["x"]}))]))
+
+    assert "<dt>examples</dt>" in page
+    assert "<summary>Examples" not in page
+
+
+def test_metrics_over_past_versions_are_drawn_in_the_section_of_their_suite(suite, case):
+    def run(version, value):
+        measured = (Measurement(name="auc", value=value, minimum=0.5),)
+        return suite("s", case("Metric", measurements=measured), subject={"version": version})
+
+    report = report_of("r", [run("2", 0.9)])
+    page = render(report, past=[run("1", 0.8)])
+
+    assert "Metrics over past versions" in page
+    assert "auc by model version: at 1 0.8; at 2 0.9. Bounds: 0.5." in page
+    assert "Metrics over past" not in render(report)

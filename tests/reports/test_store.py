@@ -1,5 +1,8 @@
 import json
+import os
 import threading
+from dataclasses import replace
+from datetime import UTC, datetime
 from pathlib import Path
 
 import pytest
@@ -278,3 +281,60 @@ def test_what_was_written_is_read_back_and_what_was_not_is_named(tmp_path):
     assert store.written("d", "r", "g.plan", "plan.json").decode() == "ü"
     with pytest.raises(BrokenRunError, match=r"nobody.*plan\.json"):
         store.written("d", "r", "nobody", "plan.json")
+
+
+def test_past_of_a_task_is_read_newest_first_from_the_newest_runs(tmp_path, suite):
+    store = Store(tmp_path)
+    for number in range(6):
+        _keep_in(store, f"run {number}", number, suite("a", "passed"), suite("b", "failed"))
+    found = store.past("d", "a", before=_at(5), most=3)
+
+    assert [one.started_at for one in found] == [_at(4), _at(3), _at(2)]
+    assert {one.name for one in found} == {"a"}
+    assert store.past("d", "nothing", before=_at(9)) == store.past("other", "a", before=_at(9)) == []
+
+
+def test_past_holds_mapped_instances_as_one_and_of_several_tries_the_newest(tmp_path, suite):
+    store = Store(tmp_path)
+    for map_index, try_number, outcome in ((0, 1, "broken"), (0, 2, "passed"), (1, 1, "passed")):
+        _keep_in(store, "run", 0, suite("a", outcome, map_index=map_index, try_number=try_number))
+
+    assert [one.outcome for one in store.past("d", "a", before=_at(1))] == [Outcome.PASSED]
+
+
+def test_past_passes_over_what_cannot_be_read(tmp_path, suite, caplog):
+    store = Store(tmp_path)
+    (torn,) = _keep_in(store, "torn", 1, suite("a", "passed"))
+    Path(torn).write_text("{")
+    _keep_in(store, "whole", 2, suite("a", "passed"))
+    (tmp_path / "d" / "no folder").write_text("")
+
+    assert len(store.past("d", "a", before=_at(9))) == 1
+    assert Store(tmp_path / "d" / "no folder").past("d", "a", before=_at(9)) == []
+    assert "earlier runs of d.a cannot be read" in caplog.text
+
+
+def test_past_of_object_storage_is_in_the_order_of_the_times_in_run_ids(tmp_path, suite):
+    class Far(type(tmp_path)):
+        protocol = "s3"
+
+    store = Store(Far(tmp_path))
+    for day in (3, 1, 2):
+        _keep_in(store, f"scheduled__2026-11-0{day}T00:00:00+00:00", day, suite("a", "passed"))
+    _keep_in(store, "a run by hand", 0, suite("a", "passed"))
+    os.utime(store.folder("d", "a run by hand"))  # of a folder no object store knows it
+
+    assert [one.started_at for one in store.past("d", "a", before=_at(9), most=1)] == [_at(3)]
+    assert len(store.past("d", "a", before=_at(9))) == 4
+
+
+def _at(number):
+    return datetime(2026, 11, 24, number, tzinfo=UTC)
+
+
+def _keep_in(store, run_id, number, *suites):
+    kept = [
+        store.keep(replace(one, started_at=_at(number), origin=replace(one.origin, run_id=run_id))) for one in suites
+    ]
+    os.utime(store.folder("d", run_id), (number, number))
+    return kept
