@@ -11,6 +11,7 @@ from fastapi.responses import HTMLResponse
 
 from airflow_mltest.reports.merge import report_of
 from airflow_mltest.reports.page import render
+from airflow_mltest.reports.trend import past_of
 from airflow_mltest.settings import open_store
 
 if TYPE_CHECKING:
@@ -45,8 +46,9 @@ def create_app(store_of: Callable[[], Store] = open_store) -> FastAPI:
         """Show what the suites of a DAG run have said so far."""
         if dag_id == "~":  # Airflow's own wildcard, for which it checks no single DAG
             raise HTTPException(404, "Name one DAG.")
-        suites = [kept.suite for kept in store_of().kept(dag_id, run_id)]
+        store = store_of()
+        suites = [kept.suite for kept in store.kept(dag_id, run_id)]
         report = report_of("report", suites, dag_id=dag_id, run_id=run_id)
-        return HTMLResponse(render(report), headers=_HEADERS)
+        return HTMLResponse(render(report, past=past_of(report, store)), headers=_HEADERS)
 
     return app

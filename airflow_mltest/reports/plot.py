@@ -6,6 +6,8 @@ import math
 from dataclasses import dataclass
 from typing import TYPE_CHECKING, TypeGuard
 
+from airflow_mltest.reports.axis import written
+
 if TYPE_CHECKING:
     from collections.abc import Callable, Iterable, Sequence
 
@@ -129,16 +131,7 @@ def _number(value: float, name: str, apart_from: Iterable[float]) -> str:
     factor = 100.0 if unit == " %" else 1.0
     others = [other for other in apart_from if other != value and math.isfinite(other)]
     for figures in range(_FIGURES, _MOST_FIGURES + 1):
-        text = _digits(value * factor, figures)
-        if all(_digits(other * factor, figures) != text for other in others):
+        text = written(value * factor, figures)
+        if all(written(other * factor, figures) != text for other in others):
             break
     return text + unit.replace(" ", "\N{NO-BREAK SPACE}")
-
-
-def _digits(value: float, figures: int) -> str:
-    size = math.floor(math.log10(abs(value))) if value and math.isfinite(value) else 0
-    if not -5 <= size < 15:  # noqa: PLR2004  beyond, zeros are harder to read than an exponent
-        return f"{value:.{figures}g}".replace("-", "\N{MINUS SIGN}")
-    text = f"{value:,.{max(0, figures - 1 - size)}f}"
-    text = text.rstrip("0").rstrip(".") if "." in text else text
-    return text.replace(",", "\N{NARROW NO-BREAK SPACE}").replace("-", "\N{MINUS SIGN}")
