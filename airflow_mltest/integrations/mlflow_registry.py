@@ -9,31 +9,25 @@ import re
 import shutil
 import sys
 import tempfile
-import threading
 import weakref
 from contextlib import contextmanager
-from dataclasses import dataclass
 from pathlib import Path
 from typing import TYPE_CHECKING, Any
 
 from airflow_mltest.core.errors import BrokenRunError, ConfigurationError
 from airflow_mltest.extras import extra
+from airflow_mltest.integrations.mlflow_model import MlflowModel, environment, quietly, unpacked
 
 if TYPE_CHECKING:
     from collections.abc import Iterator, Mapping
 
-    import numpy as np
-
 _REGISTERED = re.compile(r"models:/(?P<name>[^/@]+)(?:@(?P<alias>[^/@]+)|/(?P<version>[^/@]+))")
-_QUIET = {"MLFLOW_DISABLE_TELEMETRY": "true", "MLFLOW_ENABLE_ARTIFACTS_PROGRESS_BAR": "false"}
 # Two tries: with MLflow's own eight it takes four minutes to learn that a server is down.
 _PATIENCE = {"MLFLOW_HTTP_REQUEST_MAX_RETRIES": "1", "MLFLOW_HTTP_REQUEST_TIMEOUT": "6"}
 # A file may lie in a slow place behind a server that has just answered.
 _PATIENCE_WITH_FILES = {"MLFLOW_HTTP_REQUEST_MAX_RETRIES": "2", "MLFLOW_HTTP_REQUEST_TIMEOUT": "60"}
 _NO_SUCH = {"RESOURCE_DOES_NOT_EXIST", "INVALID_PARAMETER_VALUE"}
 _NOT_ALLOWED = {"UNAUTHENTICATED", "PERMISSION_DENIED"}
-# Variables are the process's: a second thread's would send one registry's password to another.
-_ALONE = threading.RLock()
 
 
 class MlflowRegistry:
@@ -128,13 +122,13 @@ class MlflowRegistry:
         try:
             local = self._download(pinned, folder)
             digest = digest_of(local)
-            model = _unpacked(local, pinned)
+            model = unpacked(local, pinned)
         except BaseException:
             shutil.rmtree(folder, ignore_errors=True)
             raise
         # Not before: a model may read its files when it predicts.
         weakref.finalize(model, shutil.rmtree, folder, ignore_errors=True)
-        return MlflowModel(uri=pinned, name=name, version=version, digest=digest, pyfunc=model)
+        return MlflowModel(uri=pinned, name=name, version=version, digest=digest, pyfunc=model, folder=local)
 
     def load_baseline(self, uri: str) -> MlflowModel | None:
         """Load the model to compare with; None when *uri* names an alias that its model does not have yet."""
@@ -157,8 +151,8 @@ class MlflowRegistry:
     @contextmanager
     def _client(self, subject: str, patience: Mapping[str, str] = _PATIENCE) -> Iterator[Any]:
         """Give a client, and turn what MLflow raises into what it means for *subject*."""
-        chosen = {key: value for key, value in {**_QUIET, **patience}.items() if key not in os.environ}
-        with _environment({**chosen, **self._credentials}), _addressed(self.tracking_uri):
+        chosen = {key: value for key, value in patience.items() if key not in os.environ}
+        with environment({**quietly(), **chosen, **self._credentials}), _addressed(self.tracking_uri):
             from mlflow import MlflowClient
             from mlflow.exceptions import MlflowException
 
@@ -181,50 +175,6 @@ class MlflowRegistry:
                 raise BrokenRunError(msg) from error
 
 
-@dataclass(frozen=True, slots=True, kw_only=True)
-class MlflowModel:
-    """
-    A loaded model.
-
-    Args:
-        uri: Pinned to its version.
-        name: The registered model; empty when it is none.
-        version: Its version; empty when it has none.
-        digest: Of its artifacts.
-        pyfunc: What MLflow loaded.
-    """
-
-    uri: str
-    name: str
-    version: str
-    digest: str
-    pyfunc: Any
-
-    @property
-    def inputs(self) -> dict[str, str] | None:
-        """The columns of the signature and their types, in order; None without a signature."""
-        schema = self.pyfunc.metadata.get_input_schema()
-        if schema is None or not schema.has_input_names():
-            return None
-        return {column.name: getattr(column.type, "name", str(column.type)) for column in schema.inputs}
-
-    def predict(self, rows: Any) -> Any:
-        """Answer n rows through pyfunc, with the signature enforced."""
-        return self.pyfunc.predict(rows)
-
-    def scores(self, rows: Any) -> np.ndarray | None:
-        """Give probabilities of the model behind pyfunc, shape (n, classes); None if it has none."""
-        import numpy as np
-
-        try:
-            behind = self.pyfunc.get_raw_model()
-        except NotImplementedError:  # the flavour hides it
-            return None
-        if not hasattr(behind, "predict_proba"):
-            return None
-        return np.asarray(behind.predict_proba(rows[list(self.inputs)] if self.inputs else rows))
-
-
 def digest_of(folder: Path) -> str:
     """
     Hash what a model consists of: the path and content of each file.
@@ -239,34 +189,6 @@ def digest_of(folder: Path) -> str:
             content = hashlib.file_digest(file, "sha256").hexdigest()
         whole.update(f"{path.relative_to(folder).as_posix()}\0{content}\n".encode())
     return f"sha256:{whole.hexdigest()}"
-
-
-def _unpacked(local: Path, uri: str) -> Any:
-    """Let MLflow make a model of its files."""
-    with _environment({key: value for key, value in _QUIET.items() if key not in os.environ}):
-        import mlflow.pyfunc
-
-    try:
-        return mlflow.pyfunc.load_model(str(local))
-    except Exception as error:
-        msg = f"model {uri!r} cannot be loaded: {type(error).__name__}: {error}"
-        raise ConfigurationError(msg) from error
-
-
-@contextmanager
-def _environment(values: Mapping[str, str]) -> Iterator[None]:
-    """Set variables for the body: MLflow reads some of its settings nowhere else."""
-    with _ALONE:
-        before = {key: os.environ.get(key) for key in values}
-        os.environ.update(values)
-        try:
-            yield
-        finally:
-            for key, value in before.items():
-                if value is None:
-                    os.environ.pop(key, None)
-                else:
-                    os.environ[key] = value
 
 
 @contextmanager
@@ -285,7 +207,7 @@ def _addressed(uri: str) -> Iterator[None]:
     before = tracking._tracking_uri, registry._registry_uri  # noqa: SLF001  they have no public reset
     tracking._tracking_uri = registry._registry_uri = uri  # noqa: SLF001
     try:
-        with _environment({"MLFLOW_TRACKING_URI": uri, "MLFLOW_REGISTRY_URI": uri}):
+        with environment({"MLFLOW_TRACKING_URI": uri, "MLFLOW_REGISTRY_URI": uri}):
             yield
     finally:
         tracking._tracking_uri, registry._registry_uri = before  # noqa: SLF001

@@ -96,7 +96,7 @@ def test_standing_is_that_of_the_whole_interval(more, expected):
         ("positive_share", 0.27134, "27.13 %"),
         ("rows", 1_234_567, "1 234 567"),
         ("change", -0.0041, "\N{MINUS SIGN}0.0041"),
-        ("p_value", 1.234567e-9, "1.235e\N{MINUS SIGN}09"),
+        ("p_value", 1.234567e-9, "1.235e\N{MINUS SIGN}9"),
         ("x", 0.0, "0"),
         ("x", math.nan, "not measured"),
         ("x", math.inf, "not measured"),

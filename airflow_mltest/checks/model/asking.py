@@ -63,7 +63,7 @@ def _answers(model: Model, rows: pd.DataFrame) -> np.ndarray:
     if answers.shape != (len(rows),):
         msg = f"{model.uri} gave answers of shape {answers.shape} to {len(rows)} rows; ({len(rows)},) was wanted."
         raise ConfigurationError(msg)
-    return _finite(model, "answers", answers)
+    return _finite(model, "answers", answers, rows)
 
 
 def _scores(model: Model, rows: pd.DataFrame) -> np.ndarray | None:
@@ -74,7 +74,7 @@ def _scores(model: Model, rows: pd.DataFrame) -> np.ndarray | None:
     if scores.ndim != 2 or len(scores) != len(rows):  # noqa: PLR2004
         msg = f"{model.uri} gave probabilities of shape {scores.shape} to {len(rows)} rows; (rows, classes) was wanted."
         raise ConfigurationError(msg)
-    return _finite(model, "probabilities", scores)
+    return _finite(model, "probabilities", scores, rows)
 
 
 def _called(model: Model, method: str, rows: pd.DataFrame) -> Any:
@@ -119,14 +119,15 @@ def _require_order(model: Model, given: Any, rows: pd.DataFrame) -> None:
         raise ConfigurationError(msg)
 
 
-def _finite(model: Model, what: str, values: np.ndarray) -> np.ndarray:
+def _finite(model: Model, what: str, values: np.ndarray, rows: pd.DataFrame) -> np.ndarray:
     import pandas as pd
 
     wrong = pd.isna(values)
     if values.dtype.kind == "f":
         wrong |= np.isinf(values)
     if wrong.any():
-        first = int(np.argwhere(wrong)[0][0])
-        msg = f"{model.uri} gave {what} that are no numbers to {int(wrong.sum())} rows, the first is row {first}."
+        of_row = wrong.reshape(len(rows), -1).any(axis=1)
+        first = rows.index[int(np.argmax(of_row))]
+        msg = f"{model.uri} gave {what} that are no numbers to {int(of_row.sum())} rows, the first is row {first}."
         raise ConfigurationError(msg)
     return values

@@ -7,7 +7,7 @@ from typing import TYPE_CHECKING
 
 import numpy as np
 
-from airflow_mltest.checks.model.subject import predicted, scored
+from airflow_mltest.checks.model.agreement import LAST_BITS, Said, first_difference
 from airflow_mltest.core.errors import ConfigurationError
 from airflow_mltest.core.outcome import Case, Outcome
 
@@ -17,15 +17,16 @@ if TYPE_CHECKING:
     import pandas as pd
 
     from airflow_mltest.checks.model.subject import ModelSubject
-
-# Sums over a batch are ordered otherwise than over a row: the last bits of a score may differ.
-_TOLERANCE = 1e-9
+    from airflow_mltest.core.ports import Model
 
 
 @dataclass(frozen=True, slots=True, kw_only=True)
 class Deterministic:
     """
     The same rows get the same answers: asked twice, alone or in a batch, in any order.
+
+    A model that writes into the rows that it is given fails, too: whoever uses them after it, or asks
+    it again, has others. The last bits of numbers may differ, since a batch sums in another order.
 
     Args:
         rows: How many rows to ask about.
@@ -44,38 +45,43 @@ class Deterministic:
         """Ask in each way, and look for the first row that differs."""
         rng, features = subject.rng(), subject.features
         rows = features.iloc[rng.permutation(len(features))[: self.rows]]
-        once = predicted(subject.model, rows), scored(subject.model, rows)
-        for way, places, asked in self._ways(rows, rng):
-            again = predicted(subject.model, asked), scored(subject.model, asked)
-            different = _first_difference(
-                *((None if a is None else a[places], b) for a, b in zip(once, again, strict=True))
-            )
-            if different is not None:
-                row, seen, before = different
-                detail = f"row {rows.index[places[row]]} was answered {before}, and {seen} {way}"
-                return Case(name="deterministic", outcome=Outcome.FAILED, detail=detail)
+        once = Said.by(subject.model, rows)
+        detail = _written_into(subject.model, rows) or self._answered_otherwise(subject, rows, once, rng)
+        if detail:
+            return Case(name="deterministic", outcome=Outcome.FAILED, detail=detail)
         detail = f"{len(rows)} rows: twice, in another order, {min(self.alone, len(rows))} of them alone"
         return Case(name="deterministic", outcome=Outcome.PASSED, detail=detail)
 
-    def _ways(self, rows: pd.DataFrame, rng: np.random.Generator) -> Iterator[tuple[str, np.ndarray, pd.DataFrame]]:
-        everything = np.arange(len(rows))
-        yield "when asked again", everything, rows
-        shuffled = rng.permutation(len(rows))
-        yield "in another order", shuffled, rows.iloc[shuffled]
+    def _answered_otherwise(
+        self, subject: ModelSubject, rows: pd.DataFrame, once: Said, rng: np.random.Generator
+    ) -> str:
+        for done, (way, places) in enumerate(self._ways(len(rows), rng)):
+            again = Said.by(subject.model, rows.iloc[places])
+            found = first_difference(once[places], again, tolerance=LAST_BITS)
+            if found:
+                row = rows.index[places[found.place]]
+                return f"row {row} was answered {found.before}, and {found.after} {way}"
+            subject.progress(done + 1, 2 + min(self.alone, len(rows)))
+        return ""
+
+    def _ways(self, rows: int, rng: np.random.Generator) -> Iterator[tuple[str, np.ndarray]]:
+        everything = np.arange(rows)
+        yield "when asked again", everything
+        yield "in another order", rng.permutation(rows)
         for place in everything[: self.alone]:
-            yield "when asked alone", everything[place : place + 1], rows.iloc[place : place + 1]
+            yield "when asked alone", everything[place : place + 1]
 
 
-def _first_difference(
-    answers: tuple[np.ndarray | None, np.ndarray | None], scores: tuple[np.ndarray | None, np.ndarray | None]
-) -> tuple[int, object, object] | None:
-    for before, after in (answers, scores):
-        if before is None or after is None:
-            continue
-        same = (
-            before == after if before.dtype.kind not in "fc" else np.isclose(before, after, rtol=_TOLERANCE, atol=1e-12)
-        )
-        rows = np.flatnonzero(~(same.all(axis=1) if same.ndim > 1 else same))
-        if rows.size:
-            return int(rows[0]), after[rows[0]], before[rows[0]]
-    return None
+def _written_into(model: Model, rows: pd.DataFrame) -> str:
+    """Say what the model does to the rows that it is given; empty if it leaves them as they are."""
+    for method in ("predict", "scores"):
+        given = rows.copy()
+        getattr(model, method)(given)
+        if list(given.columns) != list(rows.columns) or not given.index.equals(rows.index):
+            detail = f"has other columns or rows afterwards: {', '.join(map(str, given.columns))}"
+        else:
+            written = [str(name) for name in rows.columns if not given[name].equals(rows[name])]
+            detail = f"is changed afterwards in {', '.join(written)}" if written else ""
+        if detail:
+            return f"the data frame that `{method}` is given {detail}; let the model work on a copy"
+    return ""

@@ -3,17 +3,19 @@
 from __future__ import annotations
 
 from dataclasses import dataclass
-from typing import TYPE_CHECKING
+from typing import TYPE_CHECKING, Any
 
-from airflow_mltest.checks.model.answers import Answers
-from airflow_mltest.checks.model.measure import Measure
+import numpy as np
+
+from airflow_mltest.checks.model.drop import asked, drop
+from airflow_mltest.checks.model.measure import Measure, metric_name
 from airflow_mltest.checks.model.metric import require_confidence
-from airflow_mltest.checks.model.subject import predicted, scored
 from airflow_mltest.core.errors import ConfigurationError
-from airflow_mltest.core.outcome import Case, Measurement
-from airflow_mltest.core.statistics import verdict
+from airflow_mltest.core.outcome import Case
 
 if TYPE_CHECKING:
+    from collections.abc import Callable
+
     import pandas as pd
 
     from airflow_mltest.checks.model.subject import ModelSubject
@@ -24,6 +26,9 @@ class Noise:
     """
     A metric drops by at most *max_drop* when every number carries Gaussian noise, beyond luck.
 
+    Whole numbers stay whole, nothing leaves the range that the data has, and what is missing or
+    infinite stays so.
+
     Args:
         metric: As for `Metric`.
         max_drop: The most it may drop, in the metric's own unit.
@@ -31,47 +36,28 @@ class Noise:
         confidence: That the true drop is not beyond the end that is compared, a share.
     """
 
-    metric: str
+    metric: str | Callable[..., float]
     max_drop: float
     scale: float = 0.05
     confidence: float = 0.95
 
     def __post_init__(self) -> None:
-        require_confidence(f"Noise({self.metric!r})", self.confidence)
+        require_confidence(f"Noise({metric_name(self.metric)!r})", self.confidence)
         if not (self.scale > 0 and self.max_drop >= 0):
             msg = f"Noise: scale is above 0 and max_drop 0 or more, not {self.scale} and {self.max_drop}."
             raise ConfigurationError(msg)
 
     def run(self, subject: ModelSubject) -> Case:
         """Ask about the rows with noise, and compare with the answers without."""
-        measure = Measure.named(self.metric)
-        noisy_rows = self._noisy(subject)
-        clean = Answers.of(subject, scores=measure.needs_scores)
-        noisy = Answers(
-            labels=clean.labels,
-            predictions=predicted(subject.model, noisy_rows),
-            scores=None if clean.scores is None else scored(subject.model, noisy_rows),
-        )
-        drop, interval = measure.difference(clean, noisy, self.confidence, subject.rng())
-        changed = float((clean.predictions != noisy.predictions).mean())
+        measure = Measure.of(self.metric)
+        answers = asked(subject, measure, self._noisy(subject))
+        found = drop(subject, measure, answers, allowed=self.max_drop, confidence=self.confidence)
         return Case(
-            name=f"noise({self.metric})",
-            outcome=verdict(interval, maximum=self.max_drop),
-            detail=(
-                f"noise of {self.scale:.0%} of a deviation drops {self.metric} by {drop:.4g}, between "
-                f"{interval.low:.4g} and {interval.high:.4g}; {self.max_drop:g} allowed; {changed:.2%} of answers flip"
-            ),
-            measurements=(
-                Measurement(
-                    name=f"{self.metric}_drop_by_noise",
-                    value=drop,
-                    low=interval.low,
-                    high=interval.high,
-                    maximum=self.max_drop,
-                    confidence=interval.confidence,
-                ),
-            ),
-            facts={"answers_changed_share": changed},
+            name=f"noise({measure.name})",
+            outcome=found.outcome,
+            detail=f"noise of {100 * self.scale:.3g}% of a deviation: {found.words}",
+            measurements=(found.measurement(f"{measure.name}_drop_by_noise"),),
+            facts={"answers_changed_share": float(found.flipped.mean())},
         )
 
     def _noisy(self, subject: ModelSubject) -> pd.DataFrame:
@@ -80,10 +66,29 @@ class Noise:
         if not numeric:
             msg = "the model takes no numbers, so there is nothing to put noise on."
             raise ConfigurationError(msg)
+        moved = False
         for column in numeric:
-            noisy = rows[column] + rng.normal(scale=self.scale, size=len(rows)) * rows[column].std(ddof=0)
-            # Noise is no new world: an int8 would overflow, and a count be negative.
-            noisy = noisy.clip(rows[column].min(), rows[column].max())
-            # A count with noise is still a count.
-            rows[column] = noisy if rows[column].dtype.kind == "f" else noisy.round().astype(rows[column].dtype)
+            noise = self.scale * rng.standard_normal(len(rows))
+            noisy = _with_noise(rows[column], noise)
+            moved = moved or not noisy.equals(rows[column])
+            rows[column] = noisy
+        if not moved:
+            msg = f"noise of {self.scale:g} deviations moves no number: all are constant, missing or whole."
+            raise ConfigurationError(msg)
         return rows
+
+
+def _with_noise(column: pd.Series[Any], noise: np.ndarray) -> pd.Series[Any]:
+    """Add noise in units of the column's standard deviation, shape (n,), where its values are finite."""
+    values = column.to_numpy(dtype=float, na_value=np.nan)
+    finite = np.isfinite(values)
+    known = values[finite]
+    if not known.size:
+        return column
+    # Noise is no new world: an int8 would overflow, and a count be negative.
+    noisy = np.clip(known + noise[finite] * known.std(), known.min(), known.max())
+    # A count with noise is still a count.
+    given = noisy if column.dtype.kind == "f" else noisy.round()
+    changed = column.copy()
+    changed[finite] = given.astype(getattr(column.dtype, "numpy_dtype", column.dtype))
+    return changed

@@ -48,3 +48,41 @@ def test_model_without_numbers_has_nothing_to_put_noise_on(subject, rule):
 def test_settings_that_make_no_sense_are_refused(wrong):
     with pytest.raises(ConfigurationError, match="Noise"):
         Noise(metric="accuracy", **wrong)
+
+
+def test_what_is_missing_or_infinite_stays_so_and_does_not_spoil_the_rest(subject, rule, rows):
+    seen = []
+    model = rule(lambda r: (seen.append(r), np.zeros(len(r)))[1])
+    spoiled = rows.assign(
+        x=rows["x"].where(rows.index % 3 > 0).replace(rows["x"][1], np.inf),
+        nothing=np.nan,
+        flag=rows["n"] > 4,
+        small=rows["x"].astype("float32"),
+        whole=rows["n"].astype("Int64").mask(rows.index % 5 == 0),
+    )
+    Noise(metric="accuracy", max_drop=1, scale=0.3).run(subject(model, rows=spoiled))
+    noisy, clean = seen[0], spoiled.drop(columns="y")
+    finite = np.isfinite(clean["x"])
+
+    assert (noisy.dtypes == clean.dtypes).all()
+    assert noisy["x"][~finite].equals(clean["x"][~finite])
+    assert (noisy["x"][finite] != clean["x"][finite]).mean() > 0.9
+    assert np.std(noisy["x"][finite] - clean["x"][finite]) == pytest.approx(0.3, rel=0.1)
+    assert noisy["nothing"].isna().all()
+    assert noisy["flag"].equals(clean["flag"])
+    assert (noisy["whole"].isna() == clean["whole"].isna()).all()
+
+
+def test_numbers_that_noise_cannot_move_are_refused(subject, rule, rows):
+    with pytest.raises(ConfigurationError, match="moves no number"):
+        Noise(metric="accuracy", max_drop=0.1).run(
+            subject(rule(lambda r: np.zeros(len(r))), rows=rows.assign(x=1.0, n=2))
+        )
+
+
+def test_too_few_rows_to_tell_say_how_many_would_do(subject, brittle, rows):
+    few = rows[:60]
+    case = Noise(metric="accuracy", max_drop=0.45).run(subject(brittle, rows=few))
+
+    assert case.outcome is Outcome.INCONCLUSIVE
+    assert "rows would decide" in case.detail
