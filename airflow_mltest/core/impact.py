@@ -74,6 +74,7 @@ def select(  # noqa: PLR0913  what a selection depends on
         static, everything = state.by_source(rest, seen.at_import(state.change))
         everything *= len(rest) == len(collected.tests)
         reasons |= static | state.others()
+        reasons |= state.beside(reasons)
     if everything:
         reasons = dict.fromkeys((test.id for test in collected.tests), everything)
     reasons |= {**(always or {}), **reasons}
@@ -137,6 +138,23 @@ class _State:
         """Select tests for what neither their code nor their record tells."""
         lost = list(lost_fixtures(self.program))
         return {test.id: reason for test in self._tests for reason in self._other(test, lost)}
+
+    def beside(self, reasons: Mapping[str, str]) -> dict[str, str]:
+        """
+        Select the tests whose class sets something up once for them and for a test that has one of *reasons*.
+
+        What they share is as that test leaves it: an edit that makes `self.graph.copy()` give the graph itself has
+        one test change it, and another fail, which copies nothing. No record of the other shows that.
+        """
+        selected: dict[str, str] = {}
+        for test in self._tests:
+            if test.id in reasons and (owner := self.roots.shared(test)):
+                selected.setdefault(owner, test.function)
+        return {
+            test.id: f"shares what its class sets up with {selected[owner]}, which is selected"
+            for test in self._tests
+            if test.id not in reasons and (owner := self.roots.shared(test)) in selected
+        }
 
     def _other(self, test: CollectedTest, lost: Sequence[tuple[str, str, bool]]) -> Iterator[str]:
         if not test.function and test.file in self._changed:

@@ -228,6 +228,8 @@ class _Reader:
         if name in _MAKING_UP or name == "getmembers":
             made_up = any(isinstance(one, (ast.JoinedStr, ast.BinOp, ast.Call)) for one in node.args[-2:])
             self.uses.anything |= made_up or name == "getmembers"
+        if name == "hasattr":  # it runs what stands behind the name, and keeps what that caches
+            self.uses.asked.update(str(one.value) for one in node.args if isinstance(one, ast.Constant))
         if (node.args or node.keywords) and not (isinstance(node.func, ast.Name) and name in _QUIET):
             self.uses.given.add(function)
             self.uses.active |= not function

@@ -50,6 +50,8 @@ _CLASS = frozenset(
         "__getattr__",
     ]
 )
+# What they make is kept on the class, for all of its tests.
+_ONCE = frozenset(["setup_class", "setUpClass"])
 
 
 class Roots:
@@ -67,6 +69,7 @@ class Roots:
         self._plugins = sorted({*plugins, *changed} & program.sources.keys())
         self._around: dict[str, tuple[str, ...]] = {}
         self._hooks = {file: tuple(self._hooks_of(file)) for file in self._plugins}
+        self._sharing: dict[str, bool] = {}
 
     def files(self, test: CollectedTest) -> set[str]:
         """Give the files that are imported for a test whatever it does."""
@@ -108,6 +111,14 @@ class Roots:
         for place in (f"{test.file}::{test.function}", *test.fixtures):
             found.update(self._heads(*place.split("::", 1)))
         return found
+
+    def shared(self, test: CollectedTest) -> str:
+        """Name the class of a test, if what it sets up is the same object for each of its tests; else nothing."""
+        owner = test.function.rpartition(".")[0]
+        node = f"{test.file}::{owner}"
+        if node not in self._sharing:
+            self._sharing[node] = any(self._program.graph.methods(test.file, owner, _ONCE))
+        return node if self._sharing[node] else ""
 
     def _function(self, file: str, function: str) -> Iterator[Node]:
         source = self._program.sources.get(file)

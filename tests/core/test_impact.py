@@ -144,3 +144,71 @@ def test_file_that_no_longer_parses_selects_those_who_import_it():
     found = selection({"shop/prices.py": "def price(:\n"}, records=(RECORDS,))
 
     assert {PRICE, CAPPED} <= found.reasons.keys()
+
+
+SHARING = {
+    "shop/carts.py": (
+        "class Cart:\n    def __init__(self):\n        self.items = [1]\n\n"
+        "    def copy(self):\n        return list(self.items)\n\n"
+        "    @cached_property\n    def total(self):\n        return sum(self.items)\n\n\n"
+        "def has_total(cart):\n    return hasattr(cart, 'total')\n"
+    ),
+    "tests/test_carts.py": (
+        "from shop.carts import Cart, has_total\n\n\nclass TestShared:\n    @classmethod\n    def setup_class(cls):\n"
+        "        cls.cart = Cart()\n\n    def test_copy(self):\n        self.cart.copy().append(2)\n\n"
+        "    def test_items(self):\n        assert self.cart.items == [1]\n\n\n"
+        "class TestOwn:\n    def test_copy(self):\n        Cart().copy().append(2)\n\n"
+        "    def test_items(self):\n        assert Cart().items == [1]\n\n\n"
+        "CART = Cart()\n\n\ndef test_first():\n    assert has_total(CART)\n\n\n"
+        "def test_second():\n    assert has_total(CART)\n"
+    ),
+}
+SHARED = [f"tests/test_carts.py::TestShared::{name}" for name in ("test_copy", "test_items")]
+OWN = [f"tests/test_carts.py::TestOwn::{name}" for name in ("test_copy", "test_items")]
+CARTS = [*SHARED, *OWN, *(f"tests/test_carts.py::{name}" for name in ("test_first", "test_second"))]
+
+
+def selection_of_carts(old, new, ran):
+    """Select for an edit of the carts; *ran* gives what each test ran besides itself, by the test's id."""
+    tests = [
+        CollectedTest(id=test, file="tests/test_carts.py", function=test.split("::", 1)[1].replace("::", "."))
+        for test in CARTS
+    ]
+    records = Records(
+        environment="e",
+        blocks={path: dict(blocks_of(text)) for path, text in SHARING.items()},
+        tests={
+            test.id: Touched(functions=frozenset({f"{test.file}::{test.function}", *ran.get(test.id, ())}))
+            for test in tests
+        },
+        modules={path: Touched() for path in SHARING},
+    )
+    assert old in SHARING["shop/carts.py"]
+    after = {**SHARING, "shop/carts.py": SHARING["shop/carts.py"].replace(old, new)}
+    return select(
+        Collected(tests=tuple(tests), modules={"shop.carts": "shop/carts.py"}, environment="e"),
+        changed={"shop/carts.py"},
+        before=SHARING.get,
+        after=after.get,
+        paths=set(after),
+        records=(records,),
+    )
+
+
+def test_what_one_test_may_leave_in_an_object_of_its_class_reaches_the_others_of_the_class():
+    copying = {test: ["shop/carts.py::Cart.copy"] for test in (SHARED[0], OWN[0])}
+
+    found = selection_of_carts("return list(self.items)", "return self.items", copying)
+
+    assert sorted(found.reasons) == sorted([*SHARED, OWN[0]])
+    assert found.reasons[SHARED[1]] == ("shares what its class sets up with TestShared.test_copy, which is selected")
+
+
+def test_what_is_computed_once_when_somebody_asks_if_it_is_there_reaches_all_who_ask():
+    asking = {test: ["shop/carts.py::has_total"] for test in CARTS[-2:]}
+    # The first to ask has it computed.
+    asking[CARTS[-2]] = [*asking[CARTS[-2]], "shop/carts.py::Cart.total"]
+
+    found = selection_of_carts("return sum(self.items)", "raise ValueError", asking)
+
+    assert sorted(found.reasons) == sorted(CARTS[-2:])
