@@ -19,8 +19,6 @@ from airflow_mltest.core.errors import ConfigurationError
 from airflow_mltest.core.outcome import Outcome
 
 if TYPE_CHECKING:
-    from collections.abc import Callable
-
     from numpy.typing import ArrayLike
 
 
@@ -125,6 +123,28 @@ def delong(target: ArrayLike, *scores: ArrayLike) -> tuple[np.ndarray, np.ndarra
     return of_hits.mean(axis=1), _covariance(of_hits) / m + _covariance(of_misses) / n
 
 
+def auc_influence(target: ArrayLike, score: ArrayLike) -> tuple[float, np.ndarray]:
+    """
+    Give an area under a ROC curve, and how much each row moves it: the squares add up to its variance.
+
+    Args:
+        target: True where a row is positive, shape (n,); both classes are there.
+        score: Greater means more likely positive, shape (n,).
+
+    Returns:
+        The area, and the influence of each row, shape (n,); sums and differences of areas that share rows
+        have the sums and differences of these. See `delong`.
+    """
+    positive = np.asarray(target, dtype=bool)
+    table = np.asarray(score, dtype=float)[None]
+    m, n = int(positive.sum()), int((~positive).sum())
+    ranks, share = _midranks(table)[0], np.empty(len(positive))
+    share[positive] = (ranks[positive] - _midranks(table[:, positive])[0]) / n
+    share[~positive] = 1 - (ranks[~positive] - _midranks(table[:, ~positive])[0]) / m
+    area = float(share[positive].mean())
+    return area, (share - area) / np.where(positive, m, n)
+
+
 def auc_interval(auc: float, variance: float, positives: int, negatives: int, confidence: float = 0.95) -> Interval:
     """
     Bound the true area under the ROC curve by what DeLong's method says of it.
@@ -143,77 +163,6 @@ def auc_interval(auc: float, variance: float, positives: int, negatives: int, co
         low = min(low, 1 / (1 + math.exp(spread - logit)))
         high = max(high, 1 / (1 + math.exp(-spread - logit)))
     return Interval.between(low, high, confidence)
-
-
-def bootstrap(  # noqa: PLR0913 - what is drawn, how often and by which luck
-    metric: Callable[[np.ndarray], float],
-    rows: int,
-    *,
-    rng: np.random.Generator,
-    confidence: float = 0.95,
-    resamples: int = 500,
-    most_rows: int = 20_000,
-) -> Interval:
-    """
-    Bound a metric by what it is on rows drawn again and again, with replacement.
-
-    Args:
-        metric: Takes row numbers, shape (k,), and gives the metric of those rows. A difference of
-            two models is such a metric, too: it takes the same rows from both, so it is paired.
-        rows: How many there are.
-        rng: The luck.
-        confidence: Of each end, a share.
-        resamples: How often to draw.
-        most_rows: Draw at most so many at a time; the spread is then scaled to *rows*.
-
-    Returns:
-        The percentile interval. Draws in which the metric is NaN are left out.
-    """
-    size = min(rows, most_rows)
-    draws = np.array([metric(rng.integers(rows, size=size)) for _ in range(resamples)])
-    if size < rows:
-        centre = metric(np.arange(rows))
-        draws = centre + (draws - centre) * math.sqrt(size / rows)
-    return _percentiles(draws, confidence)
-
-
-def bootstrap_cells(  # noqa: PLR0913 - as above, and what is imagined besides
-    metric: Callable[[np.ndarray], np.ndarray],
-    counts: np.ndarray,
-    *,
-    rng: np.random.Generator,
-    confidence: float = 0.95,
-    resamples: int = 2000,
-    unseen: np.ndarray | None = None,
-) -> Interval:
-    """
-    Bound a metric that depends on the counts of a table only, such as a confusion matrix.
-
-    Drawing n rows again is drawing their cells from a multinomial: the distribution is exactly
-    that of `bootstrap`, at a cost that does not depend on n.
-
-    Args:
-        metric: Takes resampled tables, shape (resamples, *shape), and gives (resamples,) metrics.
-        counts: The rows in each cell, any shape. Two models on the same rows are a table with an
-            axis for the truth and one for each model: drawn whole, it is paired.
-        rng: The luck.
-        confidence: Of each end, a share.
-        resamples: How often to draw.
-        unseen: Rows to imagine in each cell, shape of *counts*. A bootstrap never draws an error that
-            was not seen, so three of three would be 100 % for sure. With *unseen* the interval is
-            widened to hold also that of a Dirichlet distribution with counts + unseen.
-
-    Returns:
-        The percentile interval.
-    """
-    rows = int(counts.sum())
-    drawn = rng.multinomial(rows, counts.ravel() / rows, size=resamples).reshape(resamples, *counts.shape)
-    seen = _percentiles(metric(drawn.astype(float)), confidence)
-    if unseen is None:
-        return seen
-    # Not normalised to a Dirichlet draw: a metric of shares does not change with the total.
-    wide = _percentiles(metric(rng.standard_gamma(counts + unseen, size=(resamples, *counts.shape))), confidence)
-    return Interval.between(min(seen.low, wide.low), max(seen.high, wide.high), confidence)
 
 
 def percentile_interval(values: ArrayLike, share: float, confidence: float = 0.95) -> Interval:
@@ -245,12 +194,6 @@ def percentile_interval(values: ArrayLike, share: float, confidence: float = 0.9
 def calls_needed(share: float, confidence: float = 0.95) -> int:
     """Count the values below which no percentile can be bounded from above: 59 for p95 at 95 %."""
     return math.ceil(math.log(1 - confidence) / math.log(share))
-
-
-def _percentiles(draws: np.ndarray, confidence: float) -> Interval:
-    known = draws[~np.isnan(draws)]
-    low, high = np.quantile(known, [1 - confidence, confidence]) if known.size else (-math.inf, math.inf)
-    return Interval.between(low, high, confidence)
 
 
 def _midranks(table: np.ndarray) -> np.ndarray:

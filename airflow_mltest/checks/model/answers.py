@@ -21,12 +21,14 @@ class Answers:
         predictions: The model's answers, shape (n,).
         scores: Its probabilities, shape (n, classes); None if it gives none.
         whole: The answers that these are a slice of: a slice may lack a class that the model knows.
+        weights: How much each row counts, shape (n,); None when all count the same.
     """
 
     labels: np.ndarray
     predictions: np.ndarray
     scores: np.ndarray | None
     whole: Answers | None = None
+    weights: np.ndarray | None = None
 
     @classmethod
     def of(cls, subject: ModelSubject, *, scores: bool) -> Answers:
@@ -43,9 +45,12 @@ class Answers:
         )
 
     def __getitem__(self, rows: Any) -> Answers:
-        scores = None if self.scores is None else self.scores[rows]
         return Answers(
-            labels=self.labels[rows], predictions=self.predictions[rows], scores=scores, whole=self.whole or self
+            labels=self.labels[rows],
+            predictions=self.predictions[rows],
+            scores=None if self.scores is None else self.scores[rows],
+            whole=self.whole or self,
+            weights=None if self.weights is None else self.weights[rows],
         )
 
     def __len__(self) -> int:

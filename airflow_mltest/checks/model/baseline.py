@@ -2,17 +2,21 @@
 
 from __future__ import annotations
 
+import math
 from dataclasses import dataclass
 from typing import TYPE_CHECKING
 
 from airflow_mltest.checks.model.answers import Answers
-from airflow_mltest.checks.model.measure import Measure
+from airflow_mltest.checks.model.measure import Measure, metric_name
 from airflow_mltest.checks.model.metric import require_confidence
 from airflow_mltest.core.errors import ConfigurationError
 from airflow_mltest.core.outcome import Case, Measurement, Outcome
-from airflow_mltest.core.statistics import rows_needed, verdict
+from airflow_mltest.core.rates import rows_to_show
+from airflow_mltest.core.statistics import Interval, rows_needed, verdict
 
 if TYPE_CHECKING:
+    from collections.abc import Callable
+
     from airflow_mltest.checks.model.subject import ModelSubject
 
 
@@ -25,26 +29,32 @@ class NotWorseThan:
     equal candidate is not refused by a coin flip, and a worse one is not let through by one. It is
     skipped when there is no baseline, as on a first release.
 
+    The interval is Tango's for accuracy, with McNemar's exact test against no difference; DeLong's for
+    a binary AUC; a multinomial bootstrap for other metrics of answers; the central limit for losses.
+
     Args:
         metric: As for `Metric`.
         margin: How much worse is still good enough, in the metric's own unit.
         confidence: That the true difference is not beyond the end that is compared, a share.
+        greater_is_better: Of a metric that is a function of your own.
     """
 
-    metric: str
+    metric: str | Callable[..., float]
     margin: float
     confidence: float = 0.95
+    greater_is_better: bool = True
 
     def __post_init__(self) -> None:
-        require_confidence(f"NotWorseThan({self.metric!r})", self.confidence)
-        if not self.margin >= 0:
-            msg = f"NotWorseThan({self.metric!r}): margin is 0 or more, the loss that is allowed, not {self.margin}."
+        what = f"NotWorseThan({metric_name(self.metric)!r})"
+        require_confidence(what, self.confidence)
+        if not 0 <= self.margin < math.inf:
+            msg = f"{what}: margin is 0 or more, the loss that is allowed, not {self.margin}."
             raise ConfigurationError(msg)
 
     def run(self, subject: ModelSubject) -> Case:
         """Compare both models row by row."""
-        name = f"not_worse_than_baseline({self.metric})"
-        measure = Measure.named(self.metric)
+        measure = Measure.of(self.metric, greater_is_better=self.greater_is_better)
+        name = f"not_worse_than_baseline({measure.name})"
         if subject.baseline is None:
             absent = subject.baseline_absent or "no baseline was given"
             return Case(name=name, outcome=Outcome.SKIPPED, detail=f"{absent}; judged by the other checks alone")
@@ -60,10 +70,9 @@ class NotWorseThan:
             f"wanted at least {-self.margin:g}"
         )
         if outcome is Outcome.INCONCLUSIVE:
-            needed = rows_needed(difference, interval, len(candidate), minimum=-self.margin)
-            detail += f"; about {needed} rows would decide" if needed else "; no number of rows can be told"
+            detail += self._needed(difference, interval, len(candidate))
         measurement = Measurement(
-            name=f"{self.metric}_over_baseline",
+            name=f"{measure.name}_over_baseline",
             value=difference,
             low=interval.low,
             high=interval.high,
@@ -71,3 +80,11 @@ class NotWorseThan:
             confidence=interval.confidence,
         )
         return Case(name=name, outcome=outcome, detail=detail, measurements=(measurement,))
+
+    def _needed(self, difference: float, interval: Interval, rows: int) -> str:
+        """Say how many rows would decide: planned for two equal models, not for the luck of this sample."""
+        equal = rows_to_show(interval, rows, self.margin)
+        if equal:
+            return f"; about {equal} rows would decide, in 4 of 5 cases, if the two are equal"
+        needed = rows_needed(difference, interval, rows, minimum=-self.margin)
+        return f"; about {needed} rows would decide" if needed else "; no number of rows can be told"

@@ -2,12 +2,39 @@
 
 from __future__ import annotations
 
+import math
 from typing import TYPE_CHECKING, Any
 
 import numpy as np
 
 if TYPE_CHECKING:
     from collections.abc import Callable, Mapping
+
+# Cells of a table of truth and answers, above which drawing rows is cheaper than drawing cells.
+_MOST_CELLS = 1000
+
+
+def cells_of(labels: np.ndarray, *given: np.ndarray, known: np.ndarray) -> np.ndarray | None:
+    """
+    Count the rows by truth and by the answers of one or more models.
+
+    Args:
+        labels: The truth, shape (n,).
+        given: The answers of each model, shape (n,).
+        known: Classes that count even where no row has them.
+
+    Returns:
+        Rows, shape (classes, ...) with an axis for the truth and one a model; None if there are too
+        many cells for a table to be of use.
+    """
+    if any(one.ndim != 1 for one in given):
+        return None
+    classes = np.unique(np.concatenate([known, labels, *given]))
+    if len(classes) ** (1 + len(given)) > _MOST_CELLS:
+        return None
+    where = [np.searchsorted(classes, one) for one in (labels, *given)]
+    shape = (len(classes),) * len(where)
+    return np.bincount(np.ravel_multi_index(where, shape), minlength=math.prod(shape)).reshape(shape)
 
 
 def cell_metric(function: str, keywords: Mapping[str, Any]) -> Callable[[np.ndarray], np.ndarray] | None:

@@ -2,13 +2,21 @@
 
 from __future__ import annotations
 
-import gc
 import time
 from dataclasses import dataclass
 from typing import TYPE_CHECKING
 
 import numpy as np
 
+from airflow_mltest.checks.model.timing import (
+    Calls,
+    distribution,
+    drawn,
+    load_in_words,
+    named,
+    require_answers,
+    uncollected,
+)
 from airflow_mltest.core.errors import ConfigurationError
 from airflow_mltest.core.outcome import Case, Measurement, Outcome
 from airflow_mltest.core.statistics import calls_needed, percentile_interval, verdict
@@ -17,6 +25,7 @@ if TYPE_CHECKING:
     from airflow_mltest.checks.model.subject import ModelSubject
 
 _CONFIDENCE = 0.95
+_TELL_EVERY = 10
 
 
 @dataclass(frozen=True, slots=True, kw_only=True)
@@ -32,7 +41,7 @@ class Latency:
         p50_ms: Half of the calls take at most so many milliseconds.
         p95_ms: 95 % of the calls do.
         p99_ms: 99 % of the calls do.
-        batch_rows: Rows a call.
+        batch_rows: Rows a call, drawn with replacement.
         calls: Measured calls; 59 is the least that can prove a p95, 299 a p99.
         warmup: Calls before, which do not count.
         max_seconds: After this no more calls are made, half of it for the warm-up; what was measured is judged.
@@ -61,18 +70,16 @@ class Latency:
 
     def run(self, subject: ModelSubject) -> Case:
         """Call, time, and compare each percentile with its bound."""
-        times_ms = self._times_ms(subject)
-        suffix = "" if self.batch_rows == 1 else f"[{self.batch_rows} rows]"
+        wall_ms, cpu_ms = self._times_ms(subject)
         outcomes, measurements, details = set(), [], []
         for percent, bound_ms in self._bounds.items():
-            interval = percentile_interval(times_ms, percent / 100, _CONFIDENCE)
-            value = float(np.quantile(times_ms, percent / 100))
-            outcome = verdict(interval, maximum=bound_ms)
-            outcomes.add(outcome)
+            interval = percentile_interval(wall_ms, percent / 100, _CONFIDENCE)
+            value = float(np.quantile(wall_ms, percent / 100))
+            outcomes.add(verdict(interval, maximum=bound_ms))
             finite = np.isfinite(interval.high)
             measurements.append(
                 Measurement(
-                    name=f"latency_p{percent}_ms{suffix}",
+                    name=named(f"latency_p{percent}_ms", self.batch_rows),
                     value=value,
                     low=interval.low if np.isfinite(interval.low) else None,
                     high=interval.high if finite else None,
@@ -85,35 +92,30 @@ class Latency:
             )
             details.append(f"p{percent} {value:.3g} ms ({surely}), {bound_ms:g} allowed")
         ranked = (Outcome.FAILED, Outcome.INCONCLUSIVE, Outcome.PASSED)
+        allowed = {percent / 100: bound_ms for percent, bound_ms in self._bounds.items()}
         return Case(
-            name=f"latency{suffix}",
+            name=named("latency", self.batch_rows),
             outcome=next(outcome for outcome in ranked if outcome in outcomes),
-            detail=f"{'; '.join(details)}; {len(times_ms)} calls",
+            detail=f"{'; '.join(details)}; {len(wall_ms)} calls{load_in_words()}",
             measurements=tuple(measurements),
+            facts={"cpu_p50_ms": float(np.median(cpu_ms)), "calls": len(wall_ms)},
+            figures=(
+                distribution(named("Latency", self.batch_rows), {"wall clock": wall_ms, "CPU clock": cpu_ms}, allowed),
+            ),
         )
 
-    def _times_ms(self, subject: ModelSubject) -> np.ndarray:
-        rng, features = subject.rng(), subject.features
-        picks = [rng.integers(len(features), size=self.batch_rows) for _ in range(min(self.calls, 1000))]
-        batches = [features.iloc[pick] for pick in picks]
-        times_s: list[float] = []
+    def _times_ms(self, subject: ModelSubject) -> tuple[np.ndarray, np.ndarray]:
+        features = subject.features
+        picks = drawn(subject.rng(), len(features), batch_rows=self.batch_rows, calls=self.calls)
+        calls = Calls(model=subject.model, batches=[features.iloc[pick] for pick in picks])
         deadline_s = time.perf_counter() + self.max_seconds
-        for number in range(self.warmup):
-            if time.perf_counter() > deadline_s - self.max_seconds / 2:
-                break
-            subject.model.predict(batches[number % len(batches)])
-        collecting = gc.isenabled()
-        gc.disable()
-        try:
-            while len(times_s) < self.calls and time.perf_counter() < deadline_s:
-                batch = batches[len(times_s) % len(batches)]
-                start_s = time.perf_counter()
-                subject.model.predict(batch)
-                times_s.append(time.perf_counter() - start_s)
-        finally:
-            if collecting:
-                gc.enable()
-        if not times_s:
-            msg = f"the model did not answer once within {self.max_seconds:g} s."
-            raise ConfigurationError(msg)
-        return np.array(times_s) * 1000
+        found: list[tuple[float, float]] = []
+        with uncollected():
+            calls.warm_up(self.warmup, deadline_s - self.max_seconds / 2)
+            while len(found) < self.calls and time.perf_counter() < deadline_s:
+                found.append(calls.timed(len(found)))
+                if len(found) % _TELL_EVERY == 0:
+                    subject.progress(len(found), self.calls)
+        require_answers(len(found), self.max_seconds)
+        wall_s, cpu_s = np.transpose(found)
+        return wall_s * 1000, cpu_s * 1000

@@ -11,20 +11,16 @@ from typing import TYPE_CHECKING, Any
 
 import numpy as np
 
-from airflow_mltest.checks.model.confusion import cell_metric, proportion, unseen_errors
+from airflow_mltest.checks.model.intervals import difference_of, interval_of
+from airflow_mltest.checks.model.per_row import row_values
 from airflow_mltest.core.errors import ConfigurationError
-from airflow_mltest.core.statistics import Interval, auc_interval, bootstrap, bootstrap_cells, delong
 
 if TYPE_CHECKING:
     from collections.abc import Callable, Mapping
 
     from airflow_mltest.checks.model.answers import Answers
+    from airflow_mltest.core.statistics import Interval
 
-_RESAMPLES = 400
-# A bootstrap of fewer rows than this says little more than those rows do.
-_FEWEST_ROWS = 20
-# Cells of a table of truth and answers, above which drawing rows is cheaper than drawing cells.
-_MOST_CELLS = 1000
 _SUFFIXES = ("_score", "_loss", "_error", "_deviance", "_corrcoef")
 _OF_SCORES = {"y_score", "y_proba", "y_prob"}
 
@@ -32,7 +28,7 @@ _OF_SCORES = {"y_score", "y_proba", "y_prob"}
 @dataclass(frozen=True, slots=True, kw_only=True)
 class Measure:
     """
-    A metric of scikit-learn, found by name.
+    A metric of scikit-learn, found by name, or a caller's own.
 
     Args:
         name: As the user wrote it.
@@ -51,6 +47,28 @@ class Measure:
     needs_scores: bool
 
     @classmethod
+    def of(cls, metric: str | Callable[..., float], *, greater_is_better: bool = True) -> Measure:
+        """
+        Take a name, a scorer or a function of scikit-learn, or any `f(truth, answers) -> float`.
+
+        Args:
+            metric: Which.
+            greater_is_better: Said of a function of your own; of scikit-learn's it is known.
+
+        Raises:
+            ConfigurationError: It is a name, and scikit-learn knows no such metric.
+        """
+        if isinstance(metric, str):
+            return cls.named(metric)
+        name = metric_name(metric)
+        if hasattr(metric, "_score_func"):
+            return cls._of_scorer(name, metric)
+        if _functions().get(name) is metric:
+            return cls.named(name)
+        sign = 1 if greater_is_better else -1
+        return cls(name=name, sign=sign, function=metric, keywords={}, factor=1, needs_scores=False)
+
+    @classmethod
     def named(cls, name: str) -> Measure:
         """
         Find a scorer (`roc_auc`, `neg_log_loss`) or a function of `sklearn.metrics` (`log_loss`).
@@ -60,22 +78,30 @@ class Measure:
         """
         import sklearn.metrics as sk
 
-        scorers = {known: sk.get_scorer(known) for known in sk.get_scorer_names()}
-        functions = [known for known in sk.__all__ if known.endswith(_SUFFIXES) and _judges_answers(getattr(sk, known))]
+        scorers, functions = sk.get_scorer_names(), _functions()
         if name in scorers:
-            # scikit-learn has no public word for what a scorer is made of.
-            parts = vars(scorers[name])
-            needs = parts["_response_method"] != "predict"
-            function, keywords, factor = parts["_score_func"], parts["_kwargs"], parts["_sign"]
-            return cls(name=name, sign=1, function=function, keywords=keywords, factor=factor, needs_scores=needs)
+            return cls._of_scorer(name, sk.get_scorer(name))
         if name in functions:
-            function = getattr(sk, name)
+            function = functions[name]
             needs = bool(_OF_SCORES & inspect.signature(function).parameters.keys())
             sign = 1 if name.endswith(("_score", "_corrcoef")) else -1
             return cls(name=name, sign=sign, function=function, keywords={}, factor=1, needs_scores=needs)
         near = difflib.get_close_matches(name, [*scorers, *functions], n=3)
         msg = f"scikit-learn has no metric {name!r}; {'near: ' + ', '.join(near) if near else 'see its scorer names'}."
         raise ConfigurationError(msg)
+
+    @classmethod
+    def _of_scorer(cls, name: str, scorer: Any) -> Measure:
+        # scikit-learn has no public word for what a scorer is made of.
+        parts = vars(scorer)
+        return cls(
+            name=name,
+            sign=1,
+            function=parts["_score_func"],
+            keywords=parts["_kwargs"],
+            factor=parts["_sign"],
+            needs_scores=parts["_response_method"] != "predict",
+        )
 
     def given(self, answers: Answers) -> np.ndarray:
         """
@@ -99,13 +125,16 @@ class Measure:
             ConfigurationError: It is not defined on these rows, such as an AUC of one class.
         """
         given = self.given(answers)
-        keywords = self._told(answers)
+        keywords = self.told(answers)
         if "pos_label" in keywords and len(answers.classes) < 2:  # noqa: PLR2004
             self._refuse_one_class(answers)
         if self.needs_scores and len(np.unique(answers.labels)) < 2 and "labels" not in keywords:  # noqa: PLR2004
             self._refuse_one_class(answers)
+        if answers.weights is not None and "sample_weight" not in _parameters(self.function):
+            msg = f"{self.name} takes no weights: leave `weight` out, or give a function with `sample_weight`."
+            raise ConfigurationError(msg)
         try:
-            value = self._compute(answers.labels, given, keywords)
+            value = self._compute(answers.labels, given, keywords, answers.weights)
         except (ValueError, TypeError) as error:
             msg = f"{self.name} cannot be computed here: {error}"
             raise ConfigurationError(msg) from error
@@ -120,31 +149,16 @@ class Measure:
 
         Exactly (Clopper-Pearson) where the metric is a rate: accuracy, and precision, recall, Jaccard
         and F1 of two classes; by DeLong for a binary AUC; by a multinomial bootstrap for other metrics
-        of a confusion matrix, widened by errors that were not seen; else by a bootstrap of the rows,
-        which says nothing of fewer than 20.
+        of a confusion matrix, widened by errors that were not seen; by the central limit for a mean of
+        losses, with their skewness; else by a bootstrap of the rows. The last two say nothing of fewer
+        than 20 rows.
 
         Args:
             answers: The rows.
             confidence: Of each end on its own, a share.
             rng: The luck of a bootstrap.
         """
-        given = self.given(answers)
-        if self._is_auc(given):
-            positive = answers.labels == answers.classes[-1]
-            area, covariance = delong(positive, given)
-            hits = int(positive.sum())
-            return auc_interval(float(area[0]), float(covariance[0, 0]), hits, len(answers) - hits, confidence)
-        cells = self._cells(answers, given)
-        told = self._told(answers)
-        metric = cell_metric(self.function.__name__, told)
-        if cells is not None and metric:
-            rate = proportion(self.function.__name__, told, cells)
-            if rate:
-                return self._exact(*rate, confidence)
-            return bootstrap_cells(
-                metric, cells, rng=rng, confidence=confidence, unseen=unseen_errors(len(cells), models=1)
-            )
-        return self._by_rows(lambda rows: self._drawn(answers, given, told, rows), len(answers), confidence, rng)
+        return interval_of(self, answers, confidence, rng)
 
     def difference(
         self, one: Answers, other: Answers, confidence: float, rng: np.random.Generator
@@ -156,54 +170,27 @@ class Measure:
             The difference, greater is better whatever the metric, and its interval.
         """
         value = self.sign * (self.value(one) - self.value(other))
-        first, second = self.given(one), self.given(other)
-        if first.dtype.kind == "f" and np.array_equal(first, second):
-            return value, Interval.between(0.0, 0.0, confidence)
-        if self._is_auc(first):
-            return value, self._auc_difference(one, other, value, confidence)
-        cells, told = self._cells(one, first, second), self._told(one)
-        metric = cell_metric(self.function.__name__, told)
-        if cells is not None and metric:
-            unseen = unseen_errors(len(cells), models=2)
-            interval = bootstrap_cells(
-                lambda drawn: self.sign * (metric(drawn.sum(axis=-1)) - metric(drawn.sum(axis=-2))),
-                cells,
-                rng=rng,
-                confidence=confidence,
-                unseen=unseen,
-            )
-            return value, interval
+        return value, difference_of(self, one, other, confidence, rng)
 
-        def drawn(rows: np.ndarray) -> float:
-            return self.sign * (self._drawn(one, first, told, rows) - self._drawn(other, second, told, rows))
+    def row_values(self, answers: Answers) -> np.ndarray | None:
+        """
+        Split the metric, before `factor`, into what each row adds.
 
-        return value, self._by_rows(drawn, len(one), confidence, rng)
+        Returns:
+            Values, shape (n,), whose mean is the metric; None if it is not known to be a mean.
+        """
+        if not (self.function.__module__ or "").startswith("sklearn."):
+            return None
+        return row_values(self.function, answers.labels, self.given(answers), answers.classes, self.keywords)
 
-    def _auc_difference(self, one: Answers, other: Answers, value: float, confidence: float) -> Interval:
-        from statistics import NormalDist
+    def is_auc(self, given: np.ndarray) -> bool:
+        """Say whether it is the area under the ROC curve of two classes, the whole of it."""
+        whole = self.keywords.get("max_fpr") is None
+        return self.function.__name__ == "roc_auc_score" and given.ndim == 1 and whole
 
-        positive = one.labels == one.classes[-1]
-        area, covariance = delong(positive, self.given(one), self.given(other))
-        variance = covariance[0, 0] + covariance[1, 1] - 2 * covariance[0, 1]
-        if variance > 0:
-            reach = NormalDist().inv_cdf(confidence) * math.sqrt(variance)
-            return Interval.between(value - reach, value + reach, confidence)
-        # Two perfect rankings, or too few rows to pair: the two intervals, as if independent.
-        hits = int(positive.sum())
-        ends = [
-            auc_interval(float(area[i]), float(covariance[i, i]), hits, len(positive) - hits, confidence)
-            for i in (0, 1)
-        ]
-        low = value - math.hypot(area[0] - ends[0].low, ends[1].high - area[1])
-        high = value + math.hypot(ends[0].high - area[0], area[1] - ends[1].low)
-        return Interval.between(low, high, confidence)
-
-    def _is_auc(self, given: np.ndarray) -> bool:
-        return self.function.__name__ == "roc_auc_score" and given.ndim == 1
-
-    def _told(self, answers: Answers) -> dict[str, Any]:
+    def told(self, answers: Answers) -> dict[str, Any]:
         """Tell the function what it cannot see in the rows: the positive class, all classes, 0 for 0 / 0."""
-        known = inspect.signature(self.function).parameters
+        known = _parameters(self.function)
         told = dict(self.keywords)
         if "zero_division" in known:
             told["zero_division"] = 0.0
@@ -213,59 +200,47 @@ class Measure:
             told["labels"] = answers.classes
         return told
 
-    def _compute(self, truth: np.ndarray, given: np.ndarray, keywords: Mapping[str, Any]) -> float:
+    def drawn(self, answers: Answers, given: np.ndarray, told: Mapping[str, Any], rows: np.ndarray) -> float:
+        """Compute it for a draw, which may lack a class: then it is NaN."""
+        weights = None if answers.weights is None else answers.weights[rows]
+        try:
+            return self._compute(answers.labels[rows], given[rows], told, weights)
+        except (ValueError, ArithmeticError):
+            return math.nan
+
+    def _compute(
+        self, truth: np.ndarray, given: np.ndarray, keywords: Mapping[str, Any], weights: np.ndarray | None
+    ) -> float:
+        weighted = {} if weights is None else {"sample_weight": weights}
         with warnings.catch_warnings():
             # What scikit-learn warns of, an undefined or a clipped value, is in the value and its interval.
             warnings.simplefilter("ignore")
-            return self.factor * float(self.function(truth, given, **keywords))
-
-    def _drawn(self, answers: Answers, given: np.ndarray, told: Mapping[str, Any], rows: np.ndarray) -> float:
-        """Compute it for a draw, which may lack a class."""
-        try:
-            return self._compute(answers.labels[rows], given[rows], told)
-        except ValueError:
-            return math.nan
-
-    def _cells(self, answers: Answers, *given: np.ndarray) -> np.ndarray | None:
-        """Count the rows by truth and answers; None if there are too many, or these are no classes."""
-        if self.needs_scores or any(one.ndim != 1 for one in given):
-            return None
-        arrays = [answers.labels, *given]
-        classes = np.unique(np.concatenate([answers.classes, *arrays]))
-        if len(classes) ** len(arrays) > _MOST_CELLS:
-            return None
-        where = [np.searchsorted(classes, array) for array in arrays]
-        shape = (len(classes),) * len(arrays)
-        return np.bincount(np.ravel_multi_index(where, shape), minlength=math.prod(shape)).reshape(shape)
-
-    def _exact(self, hits: int, trials: int, confidence: float) -> Interval:
-        found = _clopper_pearson(hits, trials, confidence)
-        if self.function.__name__ != "f1_score":
-            return found
-        low, high = (2 * end / (1 + end) for end in (found.low, found.high))
-        return Interval.between(low, high, confidence)
-
-    def _by_rows(
-        self, metric: Callable[[np.ndarray], float], rows: int, confidence: float, rng: np.random.Generator
-    ) -> Interval:
-        if rows < _FEWEST_ROWS:
-            return Interval.between(-math.inf, math.inf, confidence)
-        return bootstrap(metric, rows, rng=rng, confidence=confidence, resamples=_RESAMPLES)
+            return self.factor * float(self.function(truth, given, **keywords, **weighted))
 
     def _refuse_one_class(self, answers: Answers) -> None:
         msg = f"{self.name} needs rows of two classes, and all {len(answers)} are {answers.labels[0]}."
         raise ConfigurationError(msg)
 
 
-def _judges_answers(function: Callable[..., Any]) -> bool:
-    return next(iter(inspect.signature(function).parameters)) in {"y_true", "y1", "labels_true"}
+def metric_name(metric: str | Callable[..., Any]) -> str:
+    """Call a metric by its name: that of a function, that of a scorer's function, else that of its class."""
+    if isinstance(metric, str):
+        return metric
+    named = getattr(metric, "_score_func", metric)
+    return str(getattr(named, "__name__", type(named).__name__))
 
 
-def _clopper_pearson(hits: int, trials: int, confidence: float) -> Interval:
-    """Bound a share exactly: C. J. Clopper and E. S. Pearson (1934), Biometrika 26(4), 404-413."""
-    from scipy.stats import binomtest
+def _functions() -> dict[str, Callable[..., Any]]:
+    """Find the functions of `sklearn.metrics` that judge answers by the truth."""
+    import sklearn.metrics as sk
 
-    if not trials:
-        return Interval.between(0.0, 1.0, confidence)
-    found = binomtest(hits, trials).proportion_ci(confidence_level=2 * confidence - 1, method="exact")
-    return Interval.between(found.low, found.high, confidence)
+    named = {name: getattr(sk, name) for name in sk.__all__ if name.endswith(_SUFFIXES)}
+    first = {name: next(iter(inspect.signature(one).parameters)) for name, one in named.items()}
+    return {name: one for name, one in named.items() if first[name] in {"y_true", "y1", "labels_true"}}
+
+
+def _parameters(function: Callable[..., Any]) -> Mapping[str, Any]:
+    try:
+        return inspect.signature(function).parameters
+    except ValueError:  # one written in C tells nothing of itself
+        return {}

@@ -3,17 +3,26 @@
 from __future__ import annotations
 
 import math
-from dataclasses import dataclass
+from dataclasses import dataclass, replace
 from typing import TYPE_CHECKING
 
+import numpy as np
+
 from airflow_mltest.checks.model.answers import Answers
-from airflow_mltest.checks.model.measure import Measure
+from airflow_mltest.checks.model.confusion import cell_metric, cells_of
+from airflow_mltest.checks.model.measure import Measure, metric_name
 from airflow_mltest.core.errors import ConfigurationError
+from airflow_mltest.core.figure import Matrix
 from airflow_mltest.core.outcome import Case, Measurement, Outcome
 from airflow_mltest.core.statistics import rows_needed, verdict
 
 if TYPE_CHECKING:
+    from collections.abc import Callable
+
     from airflow_mltest.checks.model.subject import ModelSubject
+
+# More classes than this are no picture that a person can read.
+_MOST_CLASSES = 20
 
 
 @dataclass(frozen=True, slots=True, kw_only=True)
@@ -26,26 +35,32 @@ class Metric:
     `inconclusive`, with the rows that would decide.
 
     Args:
-        name: A scorer of scikit-learn (`roc_auc`, `neg_log_loss`) or a function of
-            `sklearn.metrics` (`mean_absolute_error`).
+        name: A scorer of scikit-learn (`roc_auc`, `neg_log_loss`), a function of `sklearn.metrics`
+            (`mean_absolute_error`), either as an object, or a function of your own, `f(truth, answers)`.
         minimum: The least it may be.
         maximum: The most it may be.
         confidence: That the true value is not beyond the end that is compared, a share.
+        weight: A column that says how much each row counts.
+        greater_is_better: Of a function of your own; only comparisons ask for it.
     """
 
-    name: str
+    name: str | Callable[..., float]
     minimum: float | None = None
     maximum: float | None = None
     confidence: float = 0.95
+    weight: str | None = None
+    greater_is_better: bool = True
 
     def __post_init__(self) -> None:
-        require_bounds(f"Metric({self.name!r})", self.minimum, self.maximum)
-        require_confidence(f"Metric({self.name!r})", self.confidence)
+        require_bounds(f"Metric({metric_name(self.name)!r})", self.minimum, self.maximum)
+        require_confidence(f"Metric({metric_name(self.name)!r})", self.confidence)
 
     def run(self, subject: ModelSubject) -> Case:
         """Measure, bound and compare."""
-        measure = Measure.named(self.name)
+        measure = Measure.of(self.name, greater_is_better=self.greater_is_better)
         answers = Answers.of(subject, scores=measure.needs_scores)
+        if self.weight is not None:
+            answers = replace(answers, weights=weights_of(subject, self.weight))
         value = measure.value(answers)
         interval = measure.interval(answers, self.confidence, subject.rng())
         outcome = verdict(interval, minimum=self.minimum, maximum=self.maximum)
@@ -54,22 +69,70 @@ class Metric:
         if outcome is Outcome.INCONCLUSIVE:
             needed = rows_needed(value, interval, len(answers), minimum=self.minimum, maximum=self.maximum)
             detail += f"; about {needed} rows would decide" if needed else "; no number of rows can be told"
+        measurement = Measurement(
+            name=measure.name,
+            value=value,
+            low=interval.low,
+            high=interval.high,
+            minimum=self.minimum,
+            maximum=self.maximum,
+            confidence=interval.confidence,
+        )
         return Case(
-            name=self.name,
+            name=measure.name,
             outcome=outcome,
             detail=detail,
-            measurements=(
-                Measurement(
-                    name=self.name,
-                    value=value,
-                    low=interval.low,
-                    high=interval.high,
-                    minimum=self.minimum,
-                    maximum=self.maximum,
-                    confidence=interval.confidence,
-                ),
-            ),
+            measurements=(measurement,),
+            figures=_confusion(measure, answers),
         )
+
+
+def weights_of(subject: ModelSubject, column: str) -> np.ndarray:
+    """
+    Take a column as how much each row counts.
+
+    Returns:
+        Weights, shape (n,), 0 or more, not all 0.
+
+    Raises:
+        ConfigurationError: It is not there, or holds what is no weight; the message has the first rows.
+    """
+    import pandas as pd
+
+    weights = pd.to_numeric(subject.column(column), errors="coerce").to_numpy(dtype=float)
+    wrong = np.flatnonzero(~(np.isfinite(weights) & (weights >= 0)))
+    if wrong.size:
+        rows = ", ".join(str(subject.rows.index[row]) for row in wrong[:5])
+        msg = f"weight {column!r} is missing, negative or no number in {wrong.size} rows: {rows}; mend or drop them."
+        raise ConfigurationError(msg)
+    if not weights.any():
+        msg = f"weight {column!r} is 0 in all {len(weights)} rows: nothing counts."
+        raise ConfigurationError(msg)
+    return weights
+
+
+def _confusion(measure: Measure, answers: Answers) -> tuple[Matrix, ...]:
+    """Draw which class was taken for which, where there are classes."""
+    if not measure.needs_scores and cell_metric(measure.function.__name__, measure.told(answers)) is None:
+        return ()
+    classes = np.union1d(answers.classes, answers.predictions)
+    if len(classes) > _MOST_CLASSES:
+        return ()
+    cells = cells_of(answers.labels, answers.predictions, known=classes)
+    if cells is None:
+        return ()
+    names = tuple(str(one) for one in classes)
+    values = tuple(tuple(float(count) for count in row) for row in cells)
+    return (
+        Matrix(
+            title="Confusion matrix, in rows",
+            rows="truth",
+            columns="answer",
+            row_names=names,
+            column_names=names,
+            values=values,
+        ),
+    )
 
 
 def require_bounds(what: str, minimum: float | None, maximum: float | None) -> None:

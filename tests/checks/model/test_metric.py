@@ -1,3 +1,6 @@
+import copy
+import pickle
+
 import numpy as np
 import pytest
 from sklearn import metrics
@@ -127,3 +130,86 @@ def test_draws_that_lack_a_class_are_left_out_and_a_handful_of_rows_says_nothing
 
     assert judged.outcome is Outcome.PASSED
     assert handful.outcome is Outcome.INCONCLUSIVE
+
+
+def weighted_share(truth, answers, sample_weight=None):
+    return float(np.average(truth == answers, weights=sample_weight))
+
+
+def test_metric_may_be_a_function_a_scorer_or_one_of_your_own(subject, rows, sensible):
+    right = float((rows["y"] == sensible.answer(rows)).mean())
+    named = {
+        "accuracy_score": metrics.accuracy_score,
+        "weighted_share": weighted_share,
+        "fbeta_score": metrics.make_scorer(metrics.fbeta_score, beta=2),
+    }
+    for name, metric in named.items():
+        case = Metric(name=metric, minimum=0.1).run(subject())
+        assert case.name == case.measurements[0].name == name
+        assert case.outcome is Outcome.PASSED
+    assert Metric(name=weighted_share, minimum=0.1).run(subject()).measurements[0].value == pytest.approx(right)
+
+
+def test_check_with_a_function_is_copied_and_pickled():
+    check = Metric(name=metrics.f1_score, minimum=0.5, greater_is_better=True)
+
+    assert copy.deepcopy(check) == pickle.loads(pickle.dumps(check)) == check  # noqa: S301
+
+
+@pytest.mark.parametrize("name", ["accuracy", "roc_auc", "neg_log_loss", weighted_share])
+def test_rows_count_as_their_weight_says(subject, rows, name):
+    rows["weight"] = np.where(np.arange(2000) < 1000, 0.0, 2.0)
+    half = Metric(name=name, minimum=-5).run(subject(rows=rows[1000:])).measurements[0]
+    weighted = Metric(name=name, minimum=-5, weight="weight").run(subject(rows=rows)).measurements[0]
+
+    assert weighted.value == pytest.approx(half.value)
+    assert weighted.low < weighted.value < weighted.high
+    assert weighted.high - weighted.low == pytest.approx(half.high - half.low, rel=0.35)
+
+
+@pytest.mark.parametrize("wrong", [np.nan, -1.0, np.inf])
+def test_weight_that_is_none_is_named_with_its_row(subject, rows, wrong):
+    rows["weight"] = 1.0
+    rows.loc[[7, 9], "weight"] = wrong
+
+    with pytest.raises(ConfigurationError, match=r"weight 'weight' is missing, negative or no number in 2 rows: 7, 9"):
+        Metric(name="accuracy", minimum=0.5, weight="weight").run(subject(rows=rows))
+
+
+def test_weights_of_nothing_and_metrics_that_take_none_are_refused(subject, rows):
+    rows["weight"] = 0.0
+    with pytest.raises(ConfigurationError, match="0 in all 2000 rows"):
+        Metric(name="accuracy", minimum=0.5, weight="weight").run(subject(rows=rows))
+    with pytest.raises(ConfigurationError, match="max_error takes no weights"):
+        Metric(name="max_error", maximum=2, weight="weight").run(subject(rows=rows.assign(weight=1.0)))
+    with pytest.raises(ConfigurationError, match="did you mean 'weight'"):
+        Metric(name="accuracy", minimum=0.5, weight="wieght").run(subject(rows=rows))
+
+
+def test_classes_are_drawn_as_they_were_taken_for_each_other(subject, rows, sensible):
+    (matrix,) = Metric(name="roc_auc", minimum=0.5).run(subject()).figures
+
+    assert matrix.row_names == matrix.column_names == ("0", "1")
+    assert np.array(matrix.values).tolist() == metrics.confusion_matrix(rows["y"], sensible.answer(rows)).tolist()
+
+
+def test_numbers_and_many_classes_are_no_matrix(subject, rows, rule):
+    numbers = rows.assign(y=rows["x"])
+    model = rule(lambda r: r["x"].to_numpy())
+    many = rows.assign(y=np.arange(2000) % 40)
+
+    assert Metric(name="mean_absolute_error", maximum=1).run(subject(model, rows=numbers)).figures == ()
+    same = rule(lambda r: np.arange(len(r)) % 40)
+    assert Metric(name="accuracy", minimum=0.5).run(subject(same, rows=many)).figures == ()
+
+
+def test_class_that_the_test_rows_lack_is_measured_with_those_there_are(subject, rows, rule):
+    rows["y"] = np.where(rows["n"] % 3 == 2, 0, rows["n"] % 3)
+    model = rule(lambda r: (r["n"] % 3).to_numpy())
+    case = Metric(name="f1_macro", minimum=0.1).run(subject(model, rows=rows))
+
+    assert case.outcome is Outcome.PASSED
+    assert case.measurements[0].value == pytest.approx(
+        metrics.f1_score(rows["y"], rows["n"] % 3, average="macro", zero_division=0)
+    )
+    assert case.figures[0].row_names == ("0", "1", "2")
