@@ -15,7 +15,21 @@ from airflow.providers.standard.operators.bash import BashOperator
 from airflow.sdk import DAG, Param
 
 import airflow_mltest.demo
-from airflow_mltest.checks import Deterministic, Latency, Metric, Noise, NotWorseThan, Signature, Slices
+from airflow_mltest.attacks.constraints import Constraints
+from airflow_mltest.checks import (
+    Adversarial,
+    Calibration,
+    Deterministic,
+    FiniteOutputs,
+    Latency,
+    LatencyRatio,
+    Metric,
+    Noise,
+    NotWorseThan,
+    RoundTrip,
+    Signature,
+    Slices,
+)
 from airflow_mltest.core.criteria import MetricHolds, SuitePassed
 from airflow_mltest.operators.data import DataTestOperator
 from airflow_mltest.operators.gate import GateOperator
@@ -28,6 +42,8 @@ DEMO = Path(airflow_mltest.demo.__file__).parent
 PROJECT = DEMO / "project"
 MODEL = "late-flights"
 VERSION = "{{ (ti.xcom_pull('train') or {}).get('version', '') }}"
+# What no forecast and no schedule can change shortly before a flight departs.
+FIXED = ("carrier", "origin", "dest", "distance", "plane_age", "seats", "weekday")
 STEPS = ("unit_tests", "data_tests", "model_tests")
 
 
@@ -75,12 +91,18 @@ with DAG(
         target="late",
         checks=[
             Signature(),
+            FiniteOutputs(),
             Deterministic(),
+            RoundTrip(),
             Metric(name="roc_auc", minimum=0.62),
             Slices(by=("origin", "carrier"), metric="roc_auc", minimum=0.55),
+            Slices(by="auto", metric="log_loss", max_gap=0.25),
+            Calibration(max_error=0.1),
             NotWorseThan(metric="roc_auc", margin=0.01),
             Noise(metric="roc_auc", max_drop=0.02),
+            Adversarial(minimum=0.5, budget=0.1, rows=200, constraints=Constraints(immutable=FIXED)),
             Latency(p95_ms=500),
+            LatencyRatio(maximum=1.25),
         ],
     )
     report = ReportOperator(task_id="report", name="release", required=STEPS)

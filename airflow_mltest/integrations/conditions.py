@@ -14,7 +14,10 @@ from airflow_mltest.extras import extra
 if TYPE_CHECKING:
     from collections.abc import Iterator
 
-_PACKAGES = ("airflow-mltest", "mlflow", "numpy", "pandas", "scikit-learn", "scipy")
+_PACKAGES = (
+    *("airflow-mltest", "mlflow", "numpy", "pandas", "scikit-learn", "scipy"),
+    *("catboost", "lightgbm", "tensorflow", "torch", "xgboost"),
+)
 
 
 @contextmanager
@@ -26,7 +29,7 @@ def controlled(seed: int) -> Iterator[dict[str, Any]]:
     and sum in another order.
 
     Yields:
-        The conditions, for the record: seed, threads, versions, CPUs, load.
+        The conditions, for the record: seed, threads, how calls are timed, versions, CPUs, load.
     """
     with extra("model", provides="threadpoolctl"):
         from threadpoolctl import threadpool_limits
@@ -35,7 +38,8 @@ def controlled(seed: int) -> Iterator[dict[str, Any]]:
     np.random.seed(seed)  # noqa: NPY002
     try:
         with threadpool_limits(limits=1):
-            yield {"seed": seed, "threads": 1, **conditions(_PACKAGES)}
+            timed = "after a warm-up, with the garbage collector off"
+            yield {"seed": seed, "threads": 1, "timed_calls": timed, **conditions(_PACKAGES)}
     finally:
         random.setstate(random_state)
         np.random.set_state(numpy_state)  # noqa: NPY002

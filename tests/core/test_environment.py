@@ -13,6 +13,7 @@ def test_conditions_name_what_this_process_runs_on():
     assert found["python"] == platform.python_version()
     assert found["packages"] == {"numpy": np.__version__}
     assert 1 <= found["cpus"] <= os.cpu_count()
+    assert found["cpu"]
 
 
 def test_packages_that_are_absent_are_left_out():

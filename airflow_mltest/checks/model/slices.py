@@ -230,7 +230,7 @@ class Slices:
         if not bad:
             worst = next((one for one in ranked if not math.isnan(one.measurement.value)), None)
             text = f"none of {looked} is proven not to be {wanted}"
-            return text + (f"; the worst is {_told(worst)}" if worst else "")
+            return text + (f"; the worst: {_told(worst)}" if worst else "")
         listed = ", ".join(_told(one) for one in bad[:5])
         return f"{len(bad)} of {looked} are proven not to be {wanted}: {listed}"
 

@@ -160,6 +160,12 @@ class ModelSubject:
     def _predicted(self, key: str, model: Model) -> np.ndarray:
         answers = self._once(key, predicted, model)
         assert answers is not None  # noqa: S101  `predicted` gives an array or raises
+        if _is_text(answers) != _is_text(self.labels):
+            msg = (
+                f"{model.uri} answers with {answers[0]!r}, and the target {self.target!r} is {self.labels[0]!r}: text "
+                "and numbers are never equal. Train on the target's own values, or convert the column."
+            )
+            raise ConfigurationError(msg)
         return answers
 
     def _once(
@@ -175,3 +181,7 @@ class ModelSubject:
         if isinstance(kept, ConfigurationError):
             raise kept
         return kept
+
+
+def _is_text(values: np.ndarray) -> bool:
+    return values.dtype.kind in "US" or (values.dtype.kind not in "biufc" and isinstance(values[0], str))

@@ -29,7 +29,7 @@ def test_slices_that_keep_the_bound_pass_and_the_worst_is_told(subject):
 
     assert case.outcome is Outcome.PASSED
     assert len(case.measurements) == 11
-    assert "the worst is roc_auc[" in case.detail
+    assert "the worst: roc_auc[" in case.detail
 
 
 def test_many_slices_do_not_fail_by_luck(subject, rows, rule):

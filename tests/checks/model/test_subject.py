@@ -141,3 +141,16 @@ def test_other_data_is_what_the_caller_has_read_or_a_callable_gives(subject, row
     assert len(asked.table(lambda: rows.head(4))) == 4
     with pytest.raises(ConfigurationError, match="nobody has read 'tarin.parquet'"):
         asked.table("tarin.parquet")
+
+
+@pytest.mark.parametrize("kind", [str, object])
+def test_answers_of_another_kind_than_the_target_are_refused_with_both(subject, rule, kind):
+    model = rule(lambda r: np.array(["1"] * len(r), dtype=kind))
+
+    with pytest.raises(ConfigurationError, match=r"answers with .*'1'.*, and the target 'y' is .*\d"):
+        _ = subject(model).predictions
+
+
+def test_answers_of_another_number_type_are_the_same_answers(subject, rule):
+    for kind in (float, bool, np.int8):
+        assert len(subject(rule(lambda r, kind=kind: (r["x"] > 0).to_numpy().astype(kind))).predictions) == 2000
