@@ -2,10 +2,17 @@
 
 from __future__ import annotations
 
-from dataclasses import dataclass
-from typing import TYPE_CHECKING
+import difflib
+from dataclasses import dataclass, field
+from typing import TYPE_CHECKING, Any
+
+import numpy as np
+
+from airflow_mltest.core.errors import ConfigurationError
 
 if TYPE_CHECKING:
+    from collections.abc import Callable
+
     import pandas as pd
 
 
@@ -17,7 +24,56 @@ class DataSubject:
     Args:
         rows: The data under test.
         reference: The data it should resemble, such as what the model was trained on, if any.
+        seed: For everything that draws.
+        on_progress: Told of long work: how much of it is done, of how much.
     """
 
     rows: pd.DataFrame
     reference: pd.DataFrame | None = None
+    seed: int = 0
+    on_progress: Callable[[int, int], None] = field(default=lambda *_: None, repr=False)
+
+    def rng(self) -> np.random.Generator:
+        """Give a generator of this subject's seed: a check's luck does not depend on the others."""
+        return np.random.default_rng(self.seed)
+
+    def progress(self, done: int, total: int) -> None:
+        """Tell how far long work is; as often as you like."""
+        self.on_progress(done, total)
+
+    def column(self, name: str) -> pd.Series[Any]:
+        """
+        Give a column of the rows.
+
+        Raises:
+            ConfigurationError: There is none of that name; the message has the nearest one.
+        """
+        return column_of(self.rows, name, "the data")
+
+    def need_reference(self, what: str) -> pd.DataFrame:
+        """
+        Give the reference to *what* cannot do without it.
+
+        Raises:
+            ConfigurationError: There is none, or it has no rows.
+        """
+        if self.reference is None or self.reference.empty:
+            msg = f"{what} compares with a reference that has rows: give the operator a `reference`."
+            raise ConfigurationError(msg)
+        return self.reference
+
+
+def column_of(rows: pd.DataFrame, name: str, what: str) -> pd.Series[Any]:
+    """
+    Give a column of *rows*, which are called *what* in the error.
+
+    Raises:
+        ConfigurationError: There is none of that name; the message has the nearest one.
+    """
+    if name not in rows.columns:
+        names = [str(column) for column in rows.columns]
+        near = difflib.get_close_matches(str(name), names, n=1)
+        hint = f" did you mean {near[0]!r}?" if near else ""
+        msg = f"there is no column {name!r};{hint} {what} has {', '.join(names)}."
+        raise ConfigurationError(msg)
+    return rows[name]
