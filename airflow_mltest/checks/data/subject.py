@@ -2,12 +2,12 @@
 
 from __future__ import annotations
 
-import difflib
 from dataclasses import dataclass, field
 from typing import TYPE_CHECKING, Any
 
 import numpy as np
 
+from airflow_mltest.checks.columns import column_of
 from airflow_mltest.core.errors import ConfigurationError
 
 if TYPE_CHECKING:
@@ -61,19 +61,3 @@ class DataSubject:
             msg = f"{what} compares with a reference that has rows: give the operator a `reference`."
             raise ConfigurationError(msg)
         return self.reference
-
-
-def column_of(rows: pd.DataFrame, name: str, what: str) -> pd.Series[Any]:
-    """
-    Give a column of *rows*, which are called *what* in the error.
-
-    Raises:
-        ConfigurationError: There is none of that name; the message has the nearest one.
-    """
-    if name not in rows.columns:
-        names = [str(column) for column in rows.columns]
-        near = difflib.get_close_matches(str(name), names, n=1)
-        hint = f" did you mean {near[0]!r}?" if near else ""
-        msg = f"there is no column {name!r};{hint} {what} has {', '.join(names)}."
-        raise ConfigurationError(msg)
-    return rows[name]

@@ -2,13 +2,13 @@
 
 from __future__ import annotations
 
-import difflib
 from dataclasses import dataclass, field
 from functools import cached_property
 from typing import TYPE_CHECKING, Any
 
 import numpy as np
 
+from airflow_mltest.checks.columns import column_of
 from airflow_mltest.checks.model.asking import predicted, scored
 from airflow_mltest.core.errors import ConfigurationError
 
@@ -63,13 +63,7 @@ class ModelSubject:
         Raises:
             ConfigurationError: There is none of that name; the message has the nearest one.
         """
-        if name not in self.rows.columns:
-            names = [str(column) for column in self.rows.columns]
-            near = difflib.get_close_matches(name, names, n=1)
-            hint = f" did you mean {near[0]!r}?" if near else ""
-            msg = f"there is no column {name!r};{hint} the data has {', '.join(names)}."
-            raise ConfigurationError(msg)
-        return self.rows[name]
+        return column_of(self.rows, name, "the data")
 
     def progress(self, done: int, total: int) -> None:
         """Tell how far long work is; as often as you like."""
