@@ -173,3 +173,25 @@ def test_function_of_the_callers_module_beside_a_baseline_that_is_one_too(ask, k
 
     assert outcomes(cases) == dict.fromkeys(cases, "passed")
     assert kept()["model"].subject["model"].endswith("rule")
+
+
+def test_what_the_model_was_trained_on_is_read_once_where_airflows_connections_are(ask, flowers, tmp_path):
+    from airflow_mltest.checks import Overfit
+
+    read_in = []
+    train = flowers.drop(columns=["height"])
+    train.to_parquet(tmp_path / "train.parquet")
+
+    def factory():
+        read_in.append("here")
+        return train
+
+    cases = ask(
+        lambda rows: np.where(rows["a"] < 1.2, "iris", np.where(rows["a"] < 3.7, "lily", "rose")),
+        Overfit(metric="accuracy", max_gap=0.1, train=str(tmp_path / "train.parquet")),
+        Overfit(metric="accuracy", max_gap=0.1, train=factory),
+        drop=["height"],
+    )
+
+    assert set(outcomes(cases).values()) == {"passed"}
+    assert read_in == ["here"]

@@ -32,7 +32,7 @@ class ModelSubject:
         baseline: The model to compare with, if there is one.
         baseline_absent: Why there is none.
         seed: For everything that draws.
-        tables: Other data that checks ask for, by what they call it: paths that have been read.
+        tables: Other data that checks ask for, by what they call it: paths, or callables, that have been read.
         on_progress: Told of long work: how much of it is done, of how much.
     """
 
@@ -42,7 +42,7 @@ class ModelSubject:
     baseline: Model | None = None
     baseline_absent: str = ""
     seed: int = 0
-    tables: Mapping[str, pd.DataFrame] = field(default_factory=dict)
+    tables: Mapping[Any, pd.DataFrame] = field(default_factory=dict)
     on_progress: Callable[[int, int], None] = field(default=lambda *_: None, repr=False)
     _kept: dict[str, np.ndarray | ConfigurationError | None] = field(default_factory=dict, repr=False)
 
@@ -79,12 +79,12 @@ class ModelSubject:
         Raises:
             ConfigurationError: Nobody has read it.
         """
-        if callable(source):
-            return source()
-        if source not in self.tables:
+        if source in self.tables:
+            return self.tables[source]
+        if not callable(source):
             msg = f"nobody has read {source!r}: give `tables` with it, or a callable that returns the data frame."
             raise ConfigurationError(msg)
-        return self.tables[source]
+        return source()
 
     def rng(self) -> np.random.Generator:
         """Give a generator of this subject's seed: a check's luck does not depend on the others."""
