@@ -45,7 +45,7 @@ lint: $(VENV)/.dev
 	$(BIN)/lint-imports
 
 test-pure: .venv-pure/.ready  ## what needs no Airflow, where there is none
-	.venv-pure/bin/python -m pytest tests/core tests/checks tests/reports -p no:cacheprovider
+	.venv-pure/bin/python -m pytest tests/attacks tests/core tests/checks tests/reports -p no:cacheprovider
 
 bench: $(VENV)/.dev  ## ratios, side by side in one run
 	$(BIN)/python -m benchmarks

@@ -15,10 +15,10 @@ from airflow.providers.standard.operators.bash import BashOperator
 from airflow.sdk import DAG, Param
 
 import airflow_mltest.demo
-from airflow_mltest.attacks.constraints import Constraints
 from airflow_mltest.checks import (
     Adversarial,
     Calibration,
+    Constraints,
     Deterministic,
     FiniteOutputs,
     Latency,

@@ -4,10 +4,10 @@ import numpy as np
 import pandas as pd
 import pytest
 
-from airflow_mltest.attacks.constraints import Constraints
 from airflow_mltest.checks import (
     Adversarial,
     Calibration,
+    Constraints,
     Deterministic,
     Directional,
     FiniteOutputs,

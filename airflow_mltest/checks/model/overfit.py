@@ -4,7 +4,7 @@ from __future__ import annotations
 
 import math
 from dataclasses import dataclass, replace
-from typing import TYPE_CHECKING
+from typing import TYPE_CHECKING, Any
 
 from airflow_mltest.checks.model.answers import Answers
 from airflow_mltest.checks.model.measure import Measure, metric_name
@@ -46,9 +46,9 @@ class Overfit:
             raise ConfigurationError(msg)
 
     @property
-    def sources(self) -> tuple[str, ...]:
+    def sources(self) -> tuple[Any, ...]:
         """Which data the caller has to read."""
-        return (self.train,) if isinstance(self.train, str) else ()
+        return (self.train,)
 
     def run(self, subject: ModelSubject) -> Case:
         """Measure on both, and bound the difference of two independent samples."""

@@ -74,9 +74,9 @@ class SimplerModel:
             raise ConfigurationError(msg)
 
     @property
-    def sources(self) -> tuple[str, ...]:
+    def sources(self) -> tuple[Any, ...]:
         """Which data the caller has to read."""
-        return (self.train,) if isinstance(self.train, str) else ()
+        return () if self.train is None else (self.train,)
 
     def run(self, subject: ModelSubject) -> Case:
         """Fit simple models, and compare with the best of them, row by row."""
