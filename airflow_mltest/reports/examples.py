@@ -15,6 +15,7 @@ if TYPE_CHECKING:
 
 _MOST_EXAMPLES, _MOST_COLUMNS = 10, 12
 _KEYS = ("row", "before", "after", "answers")
+_NO_ANSWERS = ("", "")  # rows of data, which nobody was asked about
 _FEWEST_FIGURES, _MOST_FIGURES = 4, 17
 
 
@@ -45,7 +46,7 @@ def examples_of(case: Case) -> list[Example]:
     Read the first ten of `facts["examples"]`.
 
     Each is an object with `row`, `before` and `after` (values by column; `after` may hold only
-    those that differ), and `answers` (two); what else it has is told as it is. Empty where there
+    those that differ), and `answers` (two, of a model); what else it has is told as it is. Empty where there
     are none, or any is something else.
     """
     told = case.facts.get("examples")
@@ -57,7 +58,7 @@ def examples_of(case: Case) -> list[Example]:
 def _is_example(told: Any) -> bool:
     if not isinstance(told, Mapping):
         return False
-    answers = told.get("answers")
+    answers = told.get("answers", _NO_ANSWERS)
     return (
         isinstance(told.get("before"), Mapping)
         and isinstance(told.get("after"), Mapping)
@@ -77,7 +78,7 @@ def _example(told: Mapping[str, Any]) -> Example:
         changed=tuple((str(column), *_apart(before.get(column), after[column])) for column in shown),
         more=len(differing) - len(shown),
         same=tuple((str(column), _said(before.get(column, after.get(column)))) for column in same[:_MOST_COLUMNS]),
-        answers=_apart(*told["answers"]),
+        answers=_apart(*told.get("answers", _NO_ANSWERS)),
         also=tuple((str(key), _said(value)) for key, value in told.items() if key not in _KEYS),
     )
 

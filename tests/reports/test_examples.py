@@ -35,6 +35,13 @@ def test_only_what_differs_is_told_as_changed():
     assert example.also == (("budget", "0.25"),)
 
 
+def test_rows_of_data_have_no_answers():
+    (example,) = read({"row": 3, "before": {"seats": 100}, "after": {"seats": 120}})
+
+    assert example.changed == (("seats", "100", "120"),)
+    assert example.answers == ("", "")
+
+
 def test_two_numbers_that_differ_read_differently():
     (example,) = read(
         {"row": 1, "before": {"a": 3.12345678}, "after": {"a": 3.12345679}, "answers": [0.50001, 0.49999]}
@@ -54,7 +61,7 @@ def test_of_many_examples_and_columns_the_first_are_told_and_the_others_counted(
 
 @pytest.mark.parametrize(
     "example",
-    [3, {}, {"before": {}, "after": {}}, {"before": [], "after": {}, "answers": [0, 1]},
+    [3, {}, {"before": {}}, {"before": [], "after": {}, "answers": [0, 1]},
      {"before": {}, "after": {}, "answers": [0, 1, 2]}, {"before": {}, "after": {}, "answers": "no"}],
 )  # fmt: skip
 def test_what_is_no_example_is_left_to_the_other_facts(example):

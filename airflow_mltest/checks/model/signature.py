@@ -39,7 +39,7 @@ class Signature:
             detail = f"{subject.model.uri} has no signature: log it with `signature=infer_signature(rows, answers)`"
             return _failed(detail)
         missing = [name for name in inputs if name not in subject.rows.columns]
-        wrong = _of_other_types(subject.rows, inputs)
+        wrong = columns_of_other_types(subject.rows, inputs)
         if missing:
             lacks = f"the data lacks {', '.join(missing)} of the signature's columns {', '.join(inputs)}"
             wrong.insert(0, lacks)
@@ -68,7 +68,14 @@ def _told(subject: ModelSubject, inputs: Mapping[str, str]) -> str:
     return told
 
 
-def _of_other_types(rows: pd.DataFrame, inputs: Mapping[str, str]) -> list[str]:
+def columns_of_other_types(rows: pd.DataFrame, inputs: Mapping[str, str]) -> list[str]:
+    """
+    Say of each column that MLflow would not take what it is, and what to do.
+
+    Args:
+        rows: The data.
+        inputs: Column -> MLflow's name of its type, such as `double`.
+    """
     found = []
     for name, wanted in inputs.items():
         if name in rows.columns and not _fits(rows[name], wanted):
