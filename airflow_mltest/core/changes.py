@@ -109,12 +109,14 @@ class Program:
         return Difference(nodes=nodes, modules=modules)
 
     def note(
-        self, file: str, names: Iterable[str], old: Collection[str], new: Collection[str], nodes: dict[Node, str]
+        self, file: str, names: Iterable[str], old: Mapping[str, str], new: Mapping[str, str], nodes: dict[Node, str]
     ) -> None:
         """Note the nodes of *names*, blocks of *file* that differ between *old* and *new*."""
         for name in sorted(names):
             words = _words(name, name in old, name in new)
             nodes[f"{file}::{name}"] = nodes[f"{file}::{name}!"] = f"{words} ({file})"
+            if _decorated(old.get(name)) != _decorated(new.get(name)):
+                nodes[f"{file}::{name}?"] = f"{words} ({file})"
             if (name in old) is not (name in new):
                 owner = name.removesuffix("()").partition(".<locals>.")[0].rpartition(".")[0]
                 if owner and not name.startswith("import "):
@@ -144,11 +146,11 @@ class Program:
         if name.startswith("import * "):
             for place in self._modules.places(name.removeprefix("import * "), file):
                 other = self._modules.file(place)
-                yield from (f"{file}::@{one}" for one in self.symbols.exported(other, 8)) if other else ()
-                yield from (f"{file}::~{one}" for one in self.symbols.exported(other, 8)) if other else ()
+                yield from (f"{file}::@{one}" for one in self.symbols.exported(other)) if other else ()
+                yield from (f"{file}::~{one}" for one in self.symbols.exported(other)) if other else ()
         elif name == "__all__ =":
             both = [side[file].exported if file in side else None for side in (self.old, self.new)]
-            names = self.symbols.exported(file, 8) if None in both else both[0] ^ both[1]  # type: ignore[operator]
+            names = self.symbols.exported(file) if None in both else both[0] ^ both[1]  # type: ignore[operator]
             yield from (f"{file}::@export {one}" for one in names)
             yield from (f"{file}::~export {one}" for one in names)
         elif name == "import annotations":
@@ -178,6 +180,10 @@ class Program:
         if files:
             return any(REST in self.sources[other].blocks for other in files if other in self.sources and other != file)
         return not used and not module.startswith(".") and module.partition(".")[0] not in sys.stdlib_module_names
+
+
+def _decorated(digest: str | None) -> str | None:
+    return digest and digest.partition(".")[2]
 
 
 def _imports(source: Source) -> set[tuple[str, str, str]]:

@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import builtins
+import re
 from typing import TYPE_CHECKING
 
 from airflow_mltest.core.imports import symbol_of
@@ -18,8 +19,12 @@ if TYPE_CHECKING:
 # Bases that call nothing but special methods of a class.
 _KNOWN = frozenset(dir(builtins)) | words(
     "ABC Generic Protocol Enum IntEnum StrEnum Flag NamedTuple TypedDict Mapping MutableMapping Sequence "
-    "MutableSequence Set MutableSet Iterable Iterator Collection Container Hashable Sized Callable UserDict"
+    "MutableSequence Set MutableSet Iterable Iterator Collection Container Hashable Sized Callable UserDict namedtuple"
 )
+# They call methods of tests, each of which begins a test of its own.
+_TEST_CASES = words("TestCase IsolatedAsyncioTestCase SimpleTestCase TransactionTestCase")
+_CONSTRUCTORS = words("__init__ __post_init__ __set_name__ __new__")
+_CACHING = re.compile(r"cache|memo|once\b|lazy|singleton|lru", re.IGNORECASE)
 # How many bases of bases are followed.
 _DEEPEST = 8
 
@@ -35,6 +40,8 @@ class Classes:
 
     def __init__(self, sources: Mapping[str, Source], symbols: Symbols) -> None:
         self.sources, self.symbols = sources, symbols
+        # Classes of which there is an object as long as the module is there.
+        self._lasting: set[Symbol] = set()
 
     def meant(self, file: str, block: Block, chains: Iterable[Chain]) -> set[Symbol]:
         """Give the symbols that *chains* stand for in a block."""
@@ -78,12 +85,74 @@ class Classes:
         bases = self.meant(file, block, block.uses.bases)
         return {symbol for symbol in bases if self.is_class(*symbol) and symbol != (file, owner)}
 
-    def is_foreign(self, file: str, name: str) -> bool:
-        """Say whether a class has a base of other people, which may call any of its methods."""
+    def is_foreign(self, file: str, name: str, depth: int = _DEEPEST) -> bool:
+        """Say whether a class has a base of other people, near or far, which may call any of its methods."""
         block = self.sources[file].blocks[f"class {name}"]
+        known = _KNOWN if depth == _DEEPEST else _KNOWN | _TEST_CASES
+        return any(self._is_others(file, block, chain, depth) for chain in block.uses.bases if chain[-1] not in known)
+
+    def _is_others(self, file: str, block: Block, chain: Chain, depth: int) -> bool:
+        """Say whether a base may be of other people: itself, by its own bases, or as one of several values."""
+        symbols = self.meant(file, block, [chain])
+        if not any(self.defines(*symbol) for symbol in symbols):
+            return True
+        for other, base in symbols if depth else ():
+            if self.is_class(other, base):
+                if self.is_foreign(other, base, depth - 1):
+                    return True
+            elif f"{base} =" in self.names(other, base):
+                inner = self.sources[other].blocks[f"{base} ="]
+                values = [one for one in inner.uses.chains | inner.uses.references if one[-1] not in _KNOWN]
+                # `try: from other import Base`, `except ImportError: Base = object`
+                values += [(base,)] if f"import {base}" in self.names(other, base) and len(symbols) == 1 else []
+                if values == [(base,)] or any(self._is_others(other, inner, one, depth - 1) for one in values):
+                    return True
+        return False
+
+    def find_lasting(self) -> None:
+        """Find the classes of which a module makes an object when it is imported, with their bases."""
+        for file, source in self.sources.items():
+            for block in source.blocks.values():
+                waiting = [] if block.inside else [*self.meant(file, block, block.uses.calls)]
+                while waiting:
+                    symbol = waiting.pop()
+                    if symbol not in self._lasting and self.is_class(*symbol):
+                        self._lasting.add(symbol)
+                        waiting += self.bases(*symbol)
+
+    def keeps(self, file: str, name: str) -> bool:
+        """Say whether a function stores something for later calls: in its class, itself, a default, an object."""
+        block = self.sources[file].blocks[name]
+        kept = block.uses.keeps
+        if not block.inside or method_of(name).lower().startswith(("test", "setup", "pytest_")):
+            return False
+        if "self" in kept and (file, block.owner) in self._lasting and not self._sets_only(file, name):
+            return True
+        if "cls" in kept or (kept - {"self"} and "<locals>" not in name):
+            return True
+        itself = (chain[:-1] for chain in block.uses.changes if len(chain) > 1)
+        # A module that makes its names when they are asked for may mean anything.
+        found = (symbol for symbol in self.meant(file, block, itself) if symbol[1] != "__getattr__")
+        return any(f"{other}()" in self.names(where, other) for where, other in found)
+
+    def _sets_only(self, file: str, name: str) -> bool:
+        """Say whether a method stores what it is given: it makes its object, or is a setter."""
+        head = self.sources[file].blocks.get(f"{name}()")
+        setter = head is not None and any(chain[-1] == "setter" for chain, _ in head.uses.decorators)
+        return setter or method_of(name) in _CONSTRUCTORS
+
+    def caches(self, file: str, name: str) -> bool:
+        """Say whether what decorates a function, or what it is made with, keeps what it gives."""
+        block = self.sources[file].blocks[name]
+        uses = block.uses
+        decorators = [chain for chain, _ in uses.decorators]
+        if any(_CACHING.search(".".join(chain)) for chain in {*uses.calls, *uses.chains, *decorators}):
+            return True
         return any(
-            chain[-1] not in _KNOWN and not any(self.defines(*symbol) for symbol in self.meant(file, block, [chain]))
-            for chain in block.uses.bases
+            blocks[inner].uses.keeps and (".<locals>." in inner or method_of(inner) == "__call__")
+            for where, other in self.meant(file, block, decorators)
+            for inner in self.names(where, other)
+            for blocks in (self.sources[where].blocks,)
         )
 
 

@@ -17,6 +17,7 @@ _LISTS = re.compile(
     r"((requirements|constraints)[\w.-]*\.(txt|in)|[\w.-]*\.lock|environment[\w.-]*\.ya?ml|conda[\w.-]*\.ya?ml|Pipfile|"
     r"poetry\.toml|uv\.toml|pixi\.toml|pylock[\w.-]*\.toml)$"
 )
+_FOLDER_OF_LISTS = re.compile(r"(^|/)(requirements|constraints)/[\w.-]+\.(txt|in)$")
 _ALL = re.compile(
     r"(pytest\.ini|\.pytest\.ini|pytest\.toml|\.pytest\.toml|\.python-version|runtime\.txt|CMakeLists\.txt|meson\.build)$"
 )
@@ -104,7 +105,7 @@ def rules_all(path: str, before: str | None, after: str | None) -> str:
         return f"{path} changed: which tests machine code reaches cannot be read"
     if _ALL.match(name):
         return f"{path} changed: it may rule how every test runs"
-    if _LISTS.match(name):
+    if _is_list(path):
         differs = _listed(before) != _listed(after)
         return f"{path} changed: the installed packages may differ" if differs else ""
     if name in {"pyproject.toml", "setup.cfg", "tox.ini"}:
@@ -115,9 +116,11 @@ def rules_all(path: str, before: str | None, after: str | None) -> str:
 def is_configuration(path: str) -> bool:
     """Say whether *path* is judged by `rules_all` alone, where nobody reads it."""
     name = PurePosixPath(path).name
-    return bool(
-        _ALL.match(name) or _LISTS.match(name) or name in {"pyproject.toml", "setup.cfg", "tox.ini", "setup.py"}
-    )
+    return bool(_ALL.match(name) or _is_list(path) or name in {"pyproject.toml", "setup.cfg", "tox.ini", "setup.py"})
+
+
+def _is_list(path: str) -> bool:
+    return bool(_LISTS.match(PurePosixPath(path).name) or _FOLDER_OF_LISTS.search(path))
 
 
 def is_about(path: str) -> bool:
@@ -149,6 +152,7 @@ def entry_points(texts: Iterable[tuple[str, str | None]]) -> dict[str, set[str]]
 def _toml_points(text: str | None) -> dict[str, set[str]]:
     project = _toml(text).get("project", {})
     groups = project.get("entry-points", {}) if isinstance(project, dict) else {}
+    groups = groups if isinstance(groups, dict) else {}
     return {group: set(map(str, points.values())) for group, points in groups.items() if isinstance(points, dict)}
 
 
@@ -179,12 +183,12 @@ def _toml_facts(text: str | None) -> dict[str, Any] | None:
     document = _toml(text)
     if not document and (text or "").strip():
         return None
-    tools = document.get("tool", {})
+    tools, project = document.get("tool", {}), document.get("project", {})
+    if not isinstance(tools, dict) or not isinstance(project, dict):
+        return None
     facts = {f"[{name}]": value for name, value in document.items() if name not in {"project", "tool"}}
     facts |= {f"[tool.{name}]": value for name, value in tools.items() if name not in _IDLE_TOOLS}
-    return facts | {
-        f"project.{name}": value for name, value in document.get("project", {}).items() if name not in _IDLE_FACTS
-    }
+    return facts | {f"project.{name}": value for name, value in project.items() if name not in _IDLE_FACTS}
 
 
 def _ini_facts(text: str | None) -> dict[str, Any] | None:

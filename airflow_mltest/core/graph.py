@@ -2,7 +2,6 @@
 
 from __future__ import annotations
 
-import re
 from collections import defaultdict
 from typing import TYPE_CHECKING
 
@@ -20,18 +19,20 @@ if TYPE_CHECKING:
     from airflow_mltest.core.symbols import Symbols
 
 # `file::block` is a block; `file::@name` a name with all that it may do when it is called or used, `file::~name` only
-# what makes it, `file::^name` what makes an object of a class; `file::name[]` what others put into it; `file::*` a
-# whole file; `.name` an attribute that somebody asks for. A block's own code without what it uses: `file::block!`.
+# what makes it, `file::^name` what makes an object of a class; `file::name[]` what others put into it, `file::~name[]`
+# that they do, `file::name<subclasses>` the classes made of it; `file::*` a whole file; `.name` an attribute that
+# somebody asks for, `.name=` that somebody sets. A block's own code without what it uses: `file::block!`;
+# only that it is there, and how it is decorated: `file::block?`.
 Node = str
 _ACTIVE, _COPIES, _ANYTHING, _UNPICKLED = ".<active>", ".<copies>", ".<anything>", ".<unpickled>"
-_IMPORTS, _RUNS = ".<imports>", ".<runs>"
+_IMPORTS, _RUNS, _TRUE = ".<imports>", ".<runs>", ".<true>"
 
-_CACHING = re.compile(r"cache|memo|once\b|lazy|singleton|lru", re.IGNORECASE)
 _HOOKS = words("__init_subclass__ __set_name__ __class_getitem__ __prepare__")
 # They run when an object is made, decorates or is looked up.
 _MAKING = _HOOKS | words("__new__ __init__ __post_init__ __get__ __getattr__ __getattribute__ __del__")
 _RESTORING = words("__reduce__ __reduce_ex__")
 _COPYING = _RESTORING | words("__getstate__ __setstate__ __copy__ __deepcopy__ __getnewargs__")
+_SPECIAL = {"__setattr__": ".=", "__delattr__": ".=", "__bool__": _TRUE, "__len__": _TRUE}
 # What other people's code asks of an object that it is given.
 _PROTOCOLS = words(
     "read write readline readlines writelines close flush seek tell fileno keys values items get next send throw "
@@ -68,8 +69,23 @@ class Graph(Classes):
         for file, source in sources.items():
             for name, block in source.blocks.items():
                 self._link(file, name, block)
-        for symbol, node in Registries(self).contents():
-            self.edges[f"{symbol[0]}::{symbol[1]}[]"].add(node)
+        for (other, name), node in Registries(self).contents():
+            self.edges[f"{other}::{name}[]"].add(node)
+            self.edges[f"{other}::~{name}[]"].update(self._saying(node))
+        self.find_lasting()
+        # Bodies that find what an earlier call of them has made.
+        self.keeping = {
+            f"{file}::{name}" for file in sources for name in sources[file].blocks if self.keeps(file, name)
+        }
+
+    def _saying(self, node: Node) -> Iterator[Node]:
+        """Give the text in which something says that it belongs into a table, and under which name."""
+        file, _, name = node.partition("::")
+        blocks = self.sources[file].blocks
+        if name.startswith("@"):
+            yield from (f"{file}::{block}?" for block in self.names(file, name[1:]) if not blocks[block].inside)
+        else:
+            yield f"{node}!" if blocks[name].inside else node
 
     def _join(self, file: str, name: str, blocks: Iterable[str]) -> None:
         """Join the blocks of a name: `@` to all of them, `~` to those that run at import."""
@@ -82,9 +98,9 @@ class Graph(Classes):
         for block in blocks:
             if not known[block].inside and (not block.endswith("()") or block == f"{name}()"):
                 made.add(f"{file}::{block}")
-            elif block.endswith("()") and _caches(known[block]):
+            elif block.endswith("()") and self.caches(file, block):
                 self.cached[method_of(block)].add(f"{file}::{block.removesuffix('()')}")
-        if f"{name}()" in blocks and _caches(known[f"{name}()"]):
+        if f"{name}()" in blocks and self.caches(file, f"{name}()"):
             made.update(f"{file}::{block}" for block in blocks)
         if f"class {name}" in blocks:
             self._join_class(file, name, blocks)
@@ -99,18 +115,24 @@ class Graph(Classes):
                 whole.add(f"{file}::{block}")
             else:
                 self._guard(file, name, block)
-        whole.update(f"{base}::@{other}" for base, other in self.bases(file, name))
+        inner = [block.removeprefix("class ") for block in blocks if block.startswith("class ")]
+        whole.update(f"{base}::@{other}" for one in inner for base, other in self.bases(file, one))
         self.edges[_UNPICKLED].add(f"{file}::@{name}")
         self.edges[f"{file}::^{name}"].update([f"{file}::class {name}", *self.methods(file, name, _MAKING)])
 
-    def _guard(self, file: str, name: str, block: str) -> None:
-        """Let a method be reached by whoever has its class and asks for it."""
-        method = method_of(block)
+    def _guard(self, file: str, name: str, block: str, method: str = "") -> None:
+        """Let a method be reached by whoever has its class and asks for it, by its name or as another *method*."""
+        method = method or method_of(block)
         if method in _MAKING or method == "__call__":
             self.edges[f"{file}::@{name}"].add(f"{file}::{block}")
             return
         self._gate(f"{file}::@{name}", f".{method}", f"{file}::{block}")
         self._gate(f"{file}::@{name}", _ANYTHING, f"{file}::{block}")
+        head = self.sources[file].blocks.get(f"{block}()")
+        if head and any(chain[-1] in {"setter", "deleter"} for chain, _ in head.uses.decorators):
+            self._gate(f"{file}::@{name}", f".{method}=", f"{file}::{block}")
+        if method in _SPECIAL:
+            self._gate(f"{file}::@{name}", _SPECIAL[method], f"{file}::{block}")
         if method in _COPYING:
             self._gate(f"{file}::@{name}", _COPIES, f"{file}::{block}")
         elif method in _PROTOCOLS or (method.startswith("__") and method.endswith("__")):
@@ -133,6 +155,8 @@ class Graph(Classes):
             return
         self._link_names(file, name, block)
         for chain, called in block.uses.decorators:
+            if block.owner:  # `@show.register`, of a method `show`
+                self.edges[f"{file}::{block.owner}.{chain[0]}"].add(f"{file}::{name.removesuffix('()')}")
             self._decorate(file, name, block, chain, called=called)
         self._link_texts(file, name, block)
         self.edges[f"{file}::{name}"].update(self._asked(file, block))
@@ -157,6 +181,13 @@ class Graph(Classes):
             self.edges[f"{file}::@{symbol_of(name)}"].update(targets)
         edges.update(f"{base}::~{other}" for base, other in self.meant(file, block, uses.annotations))
         edges.update(f"{base}::{other} =" for base, other in self.meant(file, block, uses.changes | uses.members))
+        for base, other in self.meant(file, block, uses.members):
+            # What is in a class, a class says; what others put into a table, their heads do.
+            edges.add(f"{base}::~{other}" if self.is_class(base, other) else f"{base}::~{other}[]")
+        for base, other in self.meant(file, block, uses.effects):
+            # `module.register(this)` is no list's method.
+            if self.is_class(base, other) or f"{other}()" in self.names(base, other):
+                edges.add(f"{base}::@{other}")
 
     def _targets(self, file: str, block: Block, chain: Chain) -> Iterator[Node]:
         for base, other in self.symbols.meant(file, block, chain):
@@ -164,10 +195,10 @@ class Graph(Classes):
                 yield f"{base}::@{other}"
                 continue
             handed = [text for given, text in block.uses.handed if given == chain]
-            for text in handed:
+            for text in filter(None, handed):
                 for target, inner in self.symbols.named(base, tuple(text.split("."))):
                     yield f"{target}::@{inner}"
-            if not handed:
+            if not handed or "" in handed:
                 yield f"{base}::*"
 
     def _decorate(self, file: str, name: str, block: Block, chain: Chain, *, called: bool) -> None:
@@ -214,11 +245,13 @@ class Graph(Classes):
         """Give the attributes that a block asks for, or lets others ask for."""
         uses = block.uses
         yield from (f".{attribute}" for attribute in uses.attributes)
+        yield from (f".{attribute}=" for attribute in (uses.stored | {""} if uses.stored else ()))
         given = (self.symbols.meant(file, block, chain) for chain in uses.given if chain)
         abroad = any(not any(self.defines(*symbol) for symbol in symbols) for symbols in given)
         acts = {
             _ACTIVE: uses.active or abroad, _COPIES: uses.copying, _UNPICKLED: uses.unpickling,
             _ANYTHING: uses.anything, _RUNS: uses.running, _IMPORTS: uses.importing,
+            _TRUE: uses.testing, f"{file}::*": uses.own,
         }  # fmt: skip
         yield from (act for act, done in acts.items() if done)
 
@@ -230,13 +263,31 @@ class Graph(Classes):
             edges.add(f"{file}::{head}")
             edges.update(self.methods(file, block.owner, block.uses.attributes))
             return
+        for alias, method in block.uses.aliases:
+            if f"{block.owner}.{method}" in self.sources[file].blocks and alias != "__call__":
+                self._guard(file, symbol_of(head), f"{block.owner}.{method}", alias)
+        called = (f"{block.owner}.{chain[0]}" for chain in block.uses.calls)
+        edges.update(f"{file}::{method}" for method in called if method in self.sources[file].blocks)
         for base, other in self.bases(file, block.owner):
+            self._gate(f"{base}::@{symbol_of(f'class {other}')}", ".__subclasses__", f"{base}::{other}<subclasses>")
+            self.edges[".<subclasses>"].add(f"{base}::{other}<subclasses>")
+            self.edges[f"{base}::{other}<subclasses>"].update(
+                (f"{file}::@{symbol_of(head)}", f"{file}::{block.owner}<subclasses>")
+            )
             edges.add(f"{base}::~{other}")
             hooks = list(self.methods(base, other, _HOOKS))
             edges.update(hooks)
             if hooks:
                 # Whoever has the base may find this class in it.
                 self.edges[f"{base}::{other}[]"].add(f"{file}::@{symbol_of(head)}")
+
+    def subclasses(self, node: Node) -> Iterator[Node]:
+        """Give the classes made of those that a block uses; of any, where it uses none that is known."""
+        file, _, name = node.partition("::")
+        owner = self.sources[file].blocks[name].owner
+        used = {other.replace("::@", "::") for other in self.edges.get(node, ())} | {f"{file}::{owner}"}
+        found = [other for one in used if (other := f"{one}<subclasses>") in self.edges]
+        yield from found or [".<subclasses>"]
 
 
 def made_by(node: Node) -> Node:
@@ -245,10 +296,3 @@ def made_by(node: Node) -> Node:
     if name == "*":
         return f"{file}::~*"
     return f"{file}::~{name[1:]}" if name.startswith(("@", "^")) else node
-
-
-def _caches(block: Block) -> bool:
-    uses = block.uses
-    return any(
-        _CACHING.search(".".join(chain)) for chain in uses.calls | uses.chains | {one for one, _ in uses.decorators}
-    )

@@ -136,24 +136,25 @@ class _State:
 
     def others(self) -> dict[str, str]:
         """Select tests for what neither their code nor their record tells."""
-        lost = list(lost_fixtures(self.program))
+        lost = list(lost_fixtures(self.program, {test.file for test in self._tests}))
         return {test.id: reason for test in self._tests for reason in self._other(test, lost)}
 
     def beside(self, reasons: Mapping[str, str]) -> dict[str, str]:
         """
-        Select the tests whose class sets something up once for them and for a test that has one of *reasons*.
+        Select the tests that share what is set up once with a test that has one of *reasons*.
 
         What they share is as that test leaves it: an edit that makes `self.graph.copy()` give the graph itself has
         one test change it, and another fail, which copies nothing. No record of the other shows that.
         """
         selected: dict[str, str] = {}
         for test in self._tests:
-            if test.id in reasons and (owner := self.roots.shared(test)):
-                selected.setdefault(owner, test.function)
+            for shared in self.roots.shared(test) if test.id in reasons else ():
+                selected.setdefault(shared, test.function)
         return {
-            test.id: f"shares what its class sets up with {selected[owner]}, which is selected"
+            test.id: f"shares what {who} sets up with {selected[shared]}, which is selected"
             for test in self._tests
-            if test.id not in reasons and (owner := self.roots.shared(test)) in selected
+            for shared, who in self.roots.shared(test).items()
+            if test.id not in reasons and shared in selected
         }
 
     def _other(self, test: CollectedTest, lost: Sequence[tuple[str, str, bool]]) -> Iterator[str]:

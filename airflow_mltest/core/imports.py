@@ -41,11 +41,13 @@ class Source:
         blocks: Name -> what it uses; empty where the text cannot be parsed.
         names: Each name of the module -> the names of its blocks.
         readable: Whether it could be parsed.
+        unlisted: Whether one of two states of it that were joined has no `__all__`.
     """
 
     blocks: Mapping[str, Block] = field(default_factory=dict)
     names: Mapping[str, tuple[str, ...]] = field(default_factory=dict)
     readable: bool = True
+    unlisted: bool = False
 
     @property
     def stars(self) -> list[str]:
@@ -91,6 +93,7 @@ def joined(one: Source, other: Source) -> Source:
         blocks=blocks,
         names={name: tuple(found) for name, found in names.items() if name},
         readable=one.readable and other.readable,
+        unlisted=any("__all__ =" not in side.blocks for side in (one, other) if side.blocks),
     )
 
 

@@ -5,26 +5,21 @@ from __future__ import annotations
 import ast
 from typing import TYPE_CHECKING, Any
 
-from airflow_mltest.core.blocks import imported
-from airflow_mltest.core.names import Uses, words
+from airflow_mltest.core.names import CHANGING, QUIET, Walk, imports_of, words
 
 if TYPE_CHECKING:
     from collections.abc import Callable, Iterable
 
     from airflow_mltest.core.blocks import Piece
-    from airflow_mltest.core.names import Chain
+    from airflow_mltest.core.names import Uses
 
-_CHANGING = words(
-    "add append appendleft clear discard extend insert pop popitem register remove reverse set setdefault sort update "
-    "__setitem__ __delitem__ connect subscribe"
-)
-# Functions of Python that look at an object without calling what it defines.
-_QUIET = words("getattr hasattr isinstance issubclass setattr super type id print callable vars property")
 _MAKING_UP = words("getattr attrgetter methodcaller")
+_MADE_UP = (ast.JoinedStr, ast.BinOp, ast.Call)
 _ACTIVE = (
     ast.For, ast.AsyncFor, ast.comprehension, ast.Starred, ast.BinOp, ast.UnaryOp, ast.Compare, ast.With,
-    ast.AsyncWith, ast.Subscript, ast.AugAssign, ast.JoinedStr, ast.YieldFrom, ast.Await,
+    ast.AsyncWith, ast.Subscript, ast.AugAssign, ast.JoinedStr, ast.YieldFrom, ast.Await, ast.Match, ast.Set,
 )  # fmt: skip
+_TESTING = (ast.If, ast.IfExp, ast.While, ast.Assert, ast.BoolOp, ast.Not, ast.comprehension)
 _LONGEST_NAME = 200
 
 
@@ -39,16 +34,20 @@ def uses_of(piece: Piece) -> Uses:
         uses.attributes.update(name for name in text.split(".") if name.isidentifier())
     if ("getattr",) in uses.chains:
         uses.asked |= uses.attributes
+    if reader.held.isdisjoint(reader.returned):
+        uses.keeps.discard("self")
+    uses.anything |= not reader.asked.isdisjoint(reader.made_up)
+    narrow = {chain for chain, text in uses.handed if text}
+    uses.handed = {(chain, text) for chain, text in uses.handed if chain in narrow}
     return uses
 
 
-class _Reader:
+class _Reader(Walk):
     """Walks one block; what is local to it is told by its attributes only."""
 
     def __init__(self, piece: Piece) -> None:
-        self.uses = Uses()
-        self._scope, self._inside = piece.scope, piece.inside
-        self._waiting: list[ast.AST] = []
+        super().__init__(piece.scope, piece.lasting)
+        self._inside, self._in_class = piece.inside, bool(piece.owner) and not piece.inside
         self._handlers: dict[type, Callable[[Any], None]] = {
             ast.Attribute: self._attribute,
             ast.Name: self._name,
@@ -60,12 +59,16 @@ class _Reader:
             ast.AsyncFunctionDef: self._head,
             ast.ClassDef: self._class,
             ast.Assign: self._assign,
-            ast.AugAssign: self._augmented,
+            ast.AugAssign: self._annotated,
             ast.AnnAssign: self._annotated,
             ast.Delete: self._assign,
             ast.Expr: self._expression,
             ast.Call: self._call,
             ast.Compare: self._compare,
+            ast.Subscript: self._subscript,
+            ast.For: self._loop,
+            ast.Return: self._return,
+            ast.comprehension: self._loop,
         }
 
     def read(self, node: ast.AST) -> None:
@@ -76,23 +79,9 @@ class _Reader:
             found = waiting.pop()
             if isinstance(found, _ACTIVE):
                 self.uses.active = True
+            if isinstance(found, _TESTING):
+                self.uses.testing = True
             self._handlers.get(type(found), self._inner)(found)
-
-    def _inner(self, node: ast.AST) -> None:
-        self._waiting.extend(ast.iter_child_nodes(node))
-
-    def _later(self, *nodes: ast.AST | None) -> None:
-        self._waiting.extend(node for node in nodes if node is not None)
-
-    def _chain(self, node: ast.AST) -> Chain:
-        """Give the chain that *node* is; empty where it starts at no name, or at a local one."""
-        names: list[str] = []
-        while isinstance(node, ast.Attribute):
-            names.append(node.attr)
-            node = node.value
-        if not isinstance(node, ast.Name) or (node.id in self._scope):
-            return ()
-        return (node.id, *names[::-1])
 
     def _attribute(self, node: ast.Attribute) -> None:
         self.uses.attributes.add(node.attr)
@@ -121,7 +110,7 @@ class _Reader:
             self.uses.texts.update(word.strip("\"'();,:") for word in text.split())
 
     def _import(self, node: ast.Import | ast.ImportFrom) -> None:
-        for name, target in _imports_of(node):
+        for name, target in imports_of(node):
             self.uses.imports.setdefault(name, []).append(target)
         if isinstance(node, ast.ImportFrom):
             source = "." * node.level + (node.module or "")
@@ -141,10 +130,7 @@ class _Reader:
         given = [one for call in node.decorator_list if isinstance(call, ast.Call) for one in call.keywords]
         self.uses.parameters.update(one.arg for one in (*every, *given) if one is not None and one.arg)
         notes = [node.returns, *(one.annotation for one in every if one is not None)]
-        if node.decorator_list:
-            self._later(*notes)
-        else:
-            self._annotations(*notes)
+        (self._later if node.decorator_list else self._annotations)(*notes)
         self._later(*node.body)
 
     def _decorator(self, node: ast.expr) -> None:
@@ -178,14 +164,27 @@ class _Reader:
         for target in node.targets:
             self._target(target)
         if isinstance(node, ast.Assign):
+            if not all(isinstance(one, ast.Name) for one in node.targets):
+                self.held.update(one.id for one in (*node.targets, node.value) if isinstance(one, ast.Name))
+            names = [one.id for one in node.targets if isinstance(one, ast.Name)]
+            self.made_up.update(names if isinstance(node.value, _MADE_UP) else [])
+            held = [one.id for one in ast.walk(node.value) if isinstance(one, ast.Name)] if self._in_class else []
+            self.uses.aliases.update((alias, one) for alias in names for one in held)
             self._value(node.value)
 
-    def _augmented(self, node: ast.AugAssign) -> None:
-        self._target(node.target)
-        self._later(node.value)
+    def _subscript(self, node: ast.Subscript) -> None:
+        """Tell `globals()["name"]` from a name that is made up, and note `sys.modules[__name__]`."""
+        if self._chain(node.value) == ("sys", "modules") and getattr(node.slice, "id", "") == "__name__":
+            self.uses.own = True
+        called = self._chain(node.value.func) if isinstance(node.value, ast.Call) else ()
+        literal = called == ("globals",) and isinstance(node.slice, ast.Constant)
+        self._later(node.slice, None if literal else node.value)
 
-    def _annotated(self, node: ast.AnnAssign) -> None:
+    def _annotated(self, node: ast.AnnAssign | ast.AugAssign) -> None:
         self._target(node.target)
+        if isinstance(node, ast.AugAssign):
+            self._later(node.value)
+            return
         self._value(node.value)
         if not self._inside:  # a dataclass or a schema makes something of it; a function does not
             self._later(node.annotation)
@@ -193,10 +192,12 @@ class _Reader:
     def _target(self, target: ast.AST) -> None:
         """Note what an assignment to *target* changes in place."""
         if isinstance(target, (ast.Tuple, ast.List)):
+            self.uses.active = True
             for one in target.elts:
                 self._target(one)
             return
         if isinstance(target, (ast.Subscript, ast.Attribute)):
+            self._stores(target)
             chain = self._chain(target.value)
             if chain:
                 self.uses.changes.add((*chain, target.attr) if isinstance(target, ast.Attribute) else chain)
@@ -204,17 +205,22 @@ class _Reader:
             else:
                 self._later(target.value)
             if isinstance(target, ast.Subscript):
+                self.uses.active = True
                 self._later(target.slice)
+            else:
+                self.uses.stored.add(target.attr)
             return
         self._later(target)
 
     def _expression(self, node: ast.Expr) -> None:
         """Note a call for its effect: `REGISTRY.append(this)` reads nothing of what is in it."""
         call = node.value
-        if isinstance(call, ast.Call) and isinstance(call.func, ast.Attribute) and call.func.attr in _CHANGING:
+        if isinstance(call, ast.Call) and isinstance(call.func, ast.Attribute) and call.func.attr in CHANGING:
+            self._stores(call.func.value)
             chain = self._chain(call.func.value)
             if chain:
                 self.uses.changes.add(chain)
+                self.uses.effects.add((*chain, call.func.attr))
                 self.uses.attributes.update((*chain[1:], call.func.attr))
                 self._later(*call.args, *call.keywords)
                 return
@@ -225,22 +231,32 @@ class _Reader:
         if function:
             self.uses.calls.add(function)
         name = getattr(node.func, "attr", getattr(node.func, "id", ""))
-        if name in _MAKING_UP or name == "getmembers":
-            made_up = any(isinstance(one, (ast.JoinedStr, ast.BinOp, ast.Call)) for one in node.args[-2:])
-            self.uses.anything |= made_up or name == "getmembers"
-        if name == "hasattr":  # it runs what stands behind the name, and keeps what that caches
-            self.uses.asked.update(str(one.value) for one in node.args if isinstance(one, ast.Constant))
-        if (node.args or node.keywords) and not (isinstance(node.func, ast.Name) and name in _QUIET):
+        self._by_name(name, node)
+        self._stores(node.func if name in CHANGING else None)
+        if (node.args or node.keywords) and not (isinstance(node.func, ast.Name) and name in QUIET):
             self.uses.given.add(function)
             self.uses.active |= not function
-        self._handed(node.args)
+        self._handed(node.args[:2] if name == "getattr" else node.args)
         self._inner(node)
+
+    def _by_name(self, name: str, node: ast.Call) -> None:
+        """Note a call that asks for something by its name."""
+        if name in _MAKING_UP or name == "getmembers":
+            names = node.args[1:2] if name == "getattr" else node.args
+            self.uses.anything |= any(isinstance(one, _MADE_UP) for one in names) or name == "getmembers"
+            self.asked.update(one.id for one in names if isinstance(one, ast.Name))
+        elif name == "hasattr":  # it runs what stands behind the name, and keeps what that caches
+            self.uses.asked.update(str(one.value) for one in node.args if isinstance(one, ast.Constant))
+        elif name in {"isinstance", "issubclass"}:
+            self.uses.attributes.update(("__instancecheck__", "__subclasscheck__", "__subclasshook__"))
+        elif name == "globals":
+            self.uses.own = True
 
     def _handed(self, arguments: Iterable[ast.expr]) -> None:
         texts = [one.value for one in arguments if isinstance(one, ast.Constant) and isinstance(one.value, str)]
-        for one in arguments if texts else ():
+        for one in arguments:
             chain = self._chain(one)
-            self.uses.handed.update((chain, text) for text in texts if chain)
+            self.uses.handed.update((chain, text) for text in texts or ("",) if chain)
 
     def _compare(self, node: ast.Compare) -> None:
         """Note that `name in TABLE` asks for the names in a table only, and for nothing that stands behind them."""
@@ -273,8 +289,7 @@ class _Reader:
                     return False
                 found.add(chain)
         self.uses.references |= found
-        for chain in found:
-            self.uses.attributes.update(chain[1:])
+        self.uses.attributes.update(name for chain in found for name in chain[1:])
         return True
 
     def _annotations(self, *notes: ast.AST | None) -> None:
@@ -283,14 +298,3 @@ class _Reader:
                 chain = self._chain(node) if isinstance(node, (ast.Name, ast.Attribute)) else ()
                 if chain:
                     self.uses.annotations.add(chain)
-
-
-def _imports_of(node: ast.Import | ast.ImportFrom) -> Iterable[tuple[str, tuple[str, str]]]:
-    """Give each name that an import binds, with the module (with its leading dots) and the attribute that it means."""
-    if isinstance(node, ast.ImportFrom):
-        source = "." * node.level + (node.module or "")
-        return [(name, (source, alias.name)) for name, alias in zip(imported(node), node.names, strict=True)]
-    return [
-        (name, (alias.name if alias.asname else name, ""))
-        for name, alias in zip(imported(node), node.names, strict=True)
-    ]

@@ -86,7 +86,10 @@ class Seen:
         if not self._tests:
             return {}
         change = replace(change, nodes={**self.at_import(change), **change.nodes})
-        made = {test.id: frozenset(self._roots.made(test)) for test in self._tests}
+        made = {
+            test.id: frozenset((*self._roots.made(test), *self._roots.around_in(test, self._silent)))
+            for test in self._tests
+        }
         single = {node for name in self._ran for node in self._uses(name)} | set(self._program.effects())
         reach = Reach(self._program.graph, [*made.values(), *(frozenset((node,)) for node in single)])
         now = self._verdict(reach, change)
@@ -171,6 +174,10 @@ class Seen:
                 yield node if other in self._silent else made_by(node)
             elif rest.endswith(" =") or rest.startswith("~"):
                 yield node
+        if function in graph.keeping:
+            yield from (*graph.own(file, name), f"{file}::^{block.owner}")
+        if "__subclasses__" in block.uses.asked:
+            yield from graph.subclasses(function)
         for attribute in block.uses.asked & graph.cached.keys():
             yield from graph.cached[attribute]
 

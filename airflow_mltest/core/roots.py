@@ -8,7 +8,7 @@ from airflow_mltest.core.blocks import REST
 from airflow_mltest.core.graph import made_by
 
 if TYPE_CHECKING:
-    from collections.abc import Iterable, Iterator
+    from collections.abc import Collection, Iterable, Iterator
 
     from airflow_mltest.core.changes import Program
     from airflow_mltest.core.collected import CollectedTest
@@ -52,6 +52,8 @@ _CLASS = frozenset(
 )
 # What they make is kept on the class, for all of its tests.
 _ONCE = frozenset(["setup_class", "setUpClass"])
+_ONCE_A_MODULE = frozenset(["setup_module", "setUpModule"])
+_LATE = "getfixturevalue"
 
 
 class Roots:
@@ -65,7 +67,7 @@ class Roots:
 
     def __init__(self, program: Program, plugins: Iterable[str]) -> None:
         self._program = program
-        changed = {path for path in program.changed if path.rpartition("/")[2] == "conftest.py"}
+        changed = {path for path in program.changed if _is_conftest(path)}
         self._plugins = sorted({*plugins, *changed} & program.sources.keys())
         self._around: dict[str, tuple[str, ...]] = {}
         self._hooks = {file: tuple(self._hooks_of(file)) for file in self._plugins}
@@ -82,7 +84,7 @@ class Roots:
             self._around[folder] = tuple(
                 plugin
                 for plugin in self._plugins
-                if not plugin.endswith("conftest.py") or f"{folder}/".startswith(plugin.removesuffix("conftest.py"))
+                if not _is_conftest(plugin) or f"{folder}/".startswith(plugin.removesuffix("conftest.py"))
             )
         return self._around[folder]
 
@@ -102,7 +104,18 @@ class Roots:
             found.add(f"{test.file}::@{owner}")
         for fixture in test.fixtures:
             found.update(self._function(*fixture.split("::", 1)))
+        for place in (f"{test.file}::{test.function}", *test.fixtures):
+            found.update(self._asked_late(test.file, *place.split("::", 1)))
         return found
+
+    def _asked_late(self, around: str, file: str, function: str) -> Iterator[Node]:
+        """Give the fixtures that a function may ask for while it runs: `request.getfixturevalue("db")`."""
+        source = self._program.sources.get(file)
+        block = source.blocks.get(function) if source else None
+        if block is not None and _LATE in block.uses.attributes:
+            for place in (file, around, *self.around(around)):
+                known = self._program.sources[place].blocks if place in self._program.sources else {}
+                yield from (f"{place}::@{text}" for text in block.uses.texts if f"{text}()" in known)
 
     def made(self, test: CollectedTest) -> set[Node]:
         """Give those of them that run before the test does, at import, and that no record of it holds."""
@@ -112,13 +125,37 @@ class Roots:
             found.update(self._heads(*place.split("::", 1)))
         return found
 
-    def shared(self, test: CollectedTest) -> str:
-        """Name the class of a test, if what it sets up is the same object for each of its tests; else nothing."""
+    def around_in(self, test: CollectedTest, files: Collection[str]) -> Iterator[Node]:
+        """Give the hooks around a test and its fixtures, of those in *files*, with all that they do."""
+        for plugin in self.around(test.file):
+            yield from self._hooks[plugin] if plugin in files else ()
+        for file, _, function in (fixture.partition("::") for fixture in test.fixtures):
+            yield from self._function(file, function) if file in files else ()
+
+    def shared(self, test: CollectedTest) -> dict[Node, str]:
+        """Give what is set up once for a test and for others, with words: by its class, its module or a fixture."""
         owner = test.function.rpartition(".")[0]
         node = f"{test.file}::{owner}"
         if node not in self._sharing:
             self._sharing[node] = any(self._program.graph.methods(test.file, owner, _ONCE))
-        return node if self._sharing[node] else ""
+        found = {node: "its class"} if self._sharing[node] else {}
+        source = self._program.sources.get(test.file)
+        if source and not _ONCE_A_MODULE.isdisjoint(source.names):
+            found[f"{test.file}::{REST}"] = "its module"
+        for fixture in test.fixtures:
+            scope = self._scope(*fixture.split("::", 1))
+            if scope:
+                where = test.file if scope == "module" else node
+                found[f"{where}::{fixture}"] = f"the fixture {fixture.rpartition('::')[2]}"
+        return found
+
+    def _scope(self, file: str, function: str) -> str:
+        """Say if a fixture is made once a module, or once a class; of wider ones no test should change anything."""
+        source = self._program.sources.get(file)
+        block = source.blocks.get(f"{function}()") if source else None
+        if block is None or "scope" not in block.uses.parameters:
+            return ""
+        return next((scope for scope in ("module", "class") if scope in block.uses.texts), "")
 
     def _function(self, file: str, function: str) -> Iterator[Node]:
         source = self._program.sources.get(file)
@@ -163,13 +200,25 @@ def _owners(function: str) -> Iterator[str]:
     return (".".join(parts[:length]) for length in range(1, len(parts)))
 
 
-def lost_fixtures(program: Program) -> Iterator[tuple[str, str, bool]]:
-    """Give each fixture that is gone: the folder or file in which it was known, its name, and if it came unasked."""
+def _is_conftest(path: str) -> bool:
+    return path.rpartition("/")[2] == "conftest.py"
+
+
+def lost_fixtures(program: Program, holding: Collection[str]) -> Iterator[tuple[str, str, bool]]:
+    """
+    Give each fixture that is gone: the folder or file in which it was known, its name, and if it came unasked.
+
+    Those of plugins, and of modules from which others import them, were known everywhere.
+
+    Args:
+        program: The project's code.
+        holding: Files that hold tests.
+    """
     for file in program.changed:
         for name in program.old[file].blocks.keys() - program.new[file].blocks.keys():
             uses = program.old[file].blocks[name].uses
             if name.endswith("()") and any("fixture" in part for chain in uses.calls for part in chain):
-                where = file.removesuffix("conftest.py")
+                where = file if file in holding else file.removesuffix("conftest.py") if _is_conftest(file) else ""
                 for known in {name.removesuffix("()").rpartition(".")[2], *uses.texts}:
                     yield where, known, "autouse" in uses.parameters
 
@@ -180,8 +229,9 @@ def asks_for(program: Program, test: CollectedTest, fixture: str) -> bool:
         file, _, function = place.partition("::")
         source = program.sources.get(file)
         owner = function.rpartition(".")[0]
-        for name in (f"{function}()", f"class {owner}", "pytestmark =") if source else ():
+        for name in (f"{function}()", f"class {owner}", "pytestmark =", function) if source else ():
             block = source.blocks.get(name)  # type: ignore[union-attr]
-            if block is not None and (fixture in block.uses.parameters or fixture in block.uses.texts):
+            names = block.uses.parameters | block.uses.texts if block is not None else frozenset()
+            if fixture in names and (name != function or _LATE in block.uses.attributes):  # type: ignore[union-attr]
                 return True
     return False

@@ -5,6 +5,7 @@ from __future__ import annotations
 from benchmarks.code.scenarios import Scenario, edited
 
 _STATE = "tests/traps/test_state.py::"
+_KEPT = "tests/traps/test_kept.py::"
 
 STATE_TRAPS = (
     edited(
@@ -144,3 +145,46 @@ STATE_TRAPS = (
         f"{_STATE}test_who",
     ),
 )
+
+
+def _kept(name: str, path: str, old: str, new: str, *failing: str) -> Scenario:
+    return edited(name, path, old, new, *(f"{_KEPT}{test}" for test in failing))
+
+
+KEPT_TRAPS = (
+    _kept(
+        "statement that moves past another", "shop/ordered.py",
+        'STEPS.append("pour")\nLAST = STEPS[-1]\n', 'LAST = STEPS[-1]\nSTEPS.append("pour")\n', "test_last_step",
+    ),
+    _kept(
+        "functions that register themselves change places", "shop/ordered.py",
+        'def wake():\n    return "wake"\n\n\n@every\ndef rise():\n    return "rise"\n',
+        'def rise():\n    return "rise"\n\n\n@every\ndef wake():\n    return "wake"\n',
+        "test_order_of_what_registers_itself",
+    ),
+    _kept("name in a table that a decorator fills", "shop/ordered.py", '"tea"', '"milk"', "test_name_in_a_table"),
+    _kept("names in a class", "shop/registers.py", '"large"', '"big"', "test_name_of_a_class"),
+    _kept("new __all__", "shop/shallows.py", "def height", '__all__ = ["length"]\n\n\ndef height', "test_measures"),
+    _kept(
+        "new name that a star import brings over another", "shop/shallows.py",
+        "def height", "def depth():\n    return 9\n\n\ndef height", "test_measures",
+    ),
+    _kept(
+        "function behind what a class keeps", "shop/keeping.py", "def made(key):\n    return len(key)",
+        "def made(key):\n    return -len(key)", "test_kept_in_a_class", "test_kept_in_a_class_again",
+    ),
+    _kept("only object of a class", "shop/keeping.py", "return 5", "return 4", "test_only_one", "test_only_one_again"),
+    _kept(
+        "function behind what a default keeps", "shop/keeping.py", "def size(key):\n    return len(key)",
+        "def size(key):\n    return -len(key)", "test_kept_in_a_default", "test_kept_in_a_default_again",
+    ),
+    _kept(
+        "function behind a decorator that keeps", "shop/keeping.py", "return 2 * len(key)", "return 3 * len(key)",
+        "test_kept_by_a_decorator", "test_kept_by_a_decorator_again",
+    ),
+    _kept("base of a class in an if", "shop/families.py", "legs = 4", "legs = 3", "test_legs"),
+    _kept(
+        "new child of a class whose children are asked for", "shop/families.py",
+        "def kinds", "class Cat(Animal):\n    pass\n\n\ndef kinds", "test_kinds",
+    ),
+)  # fmt: skip

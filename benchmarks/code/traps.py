@@ -3,7 +3,7 @@
 from __future__ import annotations
 
 from benchmarks.code.scenarios import Scenario, edited
-from benchmarks.code.state_traps import STATE_TRAPS
+from benchmarks.code.state_traps import KEPT_TRAPS, STATE_TRAPS
 
 _IMPORTS = "tests/traps/test_imports.py::"
 _CLASSES = "tests/traps/test_classes.py::"
@@ -192,4 +192,4 @@ _ABOUT_CLASSES = (
     ),
 )
 
-TRAPS = (*_ABOUT_IMPORTS, *_ABOUT_CLASSES, *STATE_TRAPS)
+TRAPS = (*_ABOUT_IMPORTS, *_ABOUT_CLASSES, *STATE_TRAPS, *KEPT_TRAPS)

@@ -36,7 +36,7 @@ def edited(path, old, new):
 def touched(edits):
     """Name the blocks that differ, in one file."""
     nodes = program(edits).difference().nodes
-    return {node.partition("::")[2] for node in nodes if not node.endswith("!")}
+    return {node.partition("::")[2] for node in nodes if not node.endswith(("!", "?"))}
 
 
 PRICES = "shop/prices.py"
@@ -146,7 +146,7 @@ def test_functions_that_differ_are_changed_and_no_others(before, after):
     differing = {name for name in {*before, *after} if before.get(name) != after.get(name)}
     heads = {f"{name}()" for name in before.keys() ^ after.keys()}
 
-    assert {node for node in nodes if not node.endswith("!")} == {f"m.py::{name}" for name in differing | heads}
+    assert {node for node in nodes if not node.endswith(("!", "?"))} == {f"m.py::{name}" for name in differing | heads}
 
 
 READING = {
@@ -231,6 +231,10 @@ def test_whoever_runs_what_cannot_be_followed_is_told_of_code_and_data_but_not_o
         ("setup.cfg", "[metadata]\nversion = 1", "[metadata]\nversion = 2", True),
         ("tox.ini", "[pytest]\na = 1", None, True),
         ("tox.ini", "", "no section", True),
+        ("pyproject.toml", "", "tool = 1", True),
+        ("pyproject.toml", "", "project = 1", True),
+        ("requirements/dev.txt", "numpy\n", "pandas\n", True),
+        ("requirements/dev.txt", "numpy\n", "numpy  # so\n", False),
     ],
 )
 def test_file_rules_all_tests_where_packages_or_the_way_they_run_may_differ(path, before, after, rules):
@@ -251,6 +255,7 @@ def test_file_rules_all_tests_where_packages_or_the_way_they_run_may_differ(path
         ("shop/types.pyi", True, False),
         ("setup.py", False, True),
         ("pytest.ini", False, True),
+        ("requirements/dev.txt", False, True),
         ("sub/pyproject.toml", False, True),
         ("shop/data.csv", False, False),
     ],
@@ -267,6 +272,7 @@ def test_entry_points_are_read_from_every_version_of_both_files():
             ("setup.cfg", "[options.entry_points]\nshop =\n    c = shop.c:C\n"),
             ("setup.cfg", None),
             ("pyproject.toml", "no toml"),
+            ("pyproject.toml", "[project]\nentry-points = 1\n"),
         ]
     )
 

@@ -212,3 +212,89 @@ def test_what_is_computed_once_when_somebody_asks_if_it_is_there_reaches_all_who
     found = selection_of_carts("return sum(self.items)", "raise ValueError", asking)
 
     assert sorted(found.reasons) == sorted(CARTS[-2:])
+
+
+def selects(files, path, old, new, ran=None):
+    """Say if the test of a small project is selected for one edit: by its source, or by what it *ran*."""
+    files = {**files, "test_m.py": files.get("test_m.py", "import m\n\ndef test_a():\n    m.go()\n")}
+    assert old in files[path]
+    after = {**files, path: files[path].replace(old, new, 1)}
+    test = CollectedTest(id="test_m.py::test_a", file="test_m.py", function="test_a")
+    touched = {test.id: Touched(functions=frozenset({"test_m.py::test_a", *(ran or ())}))}
+    known = Records(blocks={name: dict(blocks_of(text)) for name, text in files.items()}, tests=touched)
+    return bool(select(
+        Collected(tests=(test,), modules={name[:-3]: name for name in files}),
+        changed=[path],
+        before=files.get,
+        after=after.get,
+        paths=set(after),
+        records=[] if ran is None else [known],
+    ).reasons)  # fmt: skip
+
+
+REG = {
+    "r.py": "T = {}\ndef reg(n):\n    def deco(f):\n        T[n] = f\n        return f\n    return deco\n",
+    "p.py": "from r import reg\n@reg('csv')\ndef read(): return other()\ndef other(): ...\n",
+    "m.py": "import p\nfrom r import T\ndef go(): return 'csv' in T\n",
+}
+STAR = {
+    "m.py": "from o import *\nfrom n import *\ndef go(): return b()\n",
+    "n.py": "def a(): ...\ndef b(): ...\n",
+    "o.py": "def b(): ...\n",
+}
+LISTED = {**STAR, "n.py": "__all__ = ['a']\n" + STAR["n.py"]}
+IMPORTED = {**STAR, "m.py": "from o import b\nfrom n import *\ndef go(): return b()\n", "n.py": "def a(): ...\n"}
+MINE = {**IMPORTED, "m.py": "def b(): ...\nfrom n import *\ndef go(): return b()\n"}
+CHILDREN = {
+    "m.py": "import n\nclass B: ...\ndef go(): return B.__subclasses__()\n",
+    "n.py": "from m import B\nclass C(B): ...\n",
+}
+CONDITIONAL = {"m.py": "class B:\n    x = 1\nif True:\n    class C(B): ...\ndef go(): return C.x\n"}
+
+
+@pytest.mark.parametrize("records", [False, True], ids=["by source", "by records"])
+@pytest.mark.parametrize(
+    "files, path, old, new, expected",
+    [
+        ({"m.py": "class C:\n    n = ('a',)\ndef go(): return 'a' in C.n\n"}, "m.py", "'a',", "'b',", True),
+        (REG, "p.py", "'csv'", "'tsv'", True),
+        (REG, "p.py", "return other()", "return 1", False),  # only what is in the table is asked
+        (STAR, "n.py", "def a", "__all__ = ['a']\ndef a", True),
+        (LISTED, "n.py", "__all__ = ['a']\n", "", True),
+        (IMPORTED, "n.py", "def a", "def b(): ...\ndef a", True),
+        (MINE, "n.py", "def a", "def b(): ...\ndef a", True),
+        (MINE, "n.py", "def a", "def c(): ...\ndef a", False),
+        (CHILDREN, "n.py", "class C", "class D(B): ...\nclass C", True),
+        (CHILDREN, "n.py", "class C(B): ...", "class C(B): ...\nclass D(list): ...", False),
+        (CONDITIONAL, "m.py", "x = 1", "x = 2", True),
+    ],
+)
+def test_what_others_put_hide_or_inherit_is_reached(files, path, old, new, expected, records):
+    assert selects(files, path, old, new, {"m.py::go"} if records else None) is expected
+
+
+@pytest.mark.parametrize(
+    "text",
+    [
+        "def register(x): return 1\ndef go(): pass\n",
+        "class S:\n    @classmethod\n    def add(cls, x): return 1\ndef go():\n    S.add(1)\n",
+        "import cmd\nclass B(cmd.Cmd): ...\nclass C(B):\n    def do_x(self): return 1\ndef go(): C().onecmd('x')\n",
+        "import cmd\nB = cmd.Cmd\nclass C(B):\n    def do_x(self): return 1\ndef go(): C().onecmd('x')\n",
+        "try: from cmd import B\nexcept ImportError: B = 1\nclass C(B):\n    def do(self): return 1\ndef go(): C()\n",
+        "class C:\n    def on(self): return 1\ndef go(k='n', c=C()):\n    n = f'o{k}'\n    getattr(c, n)()\n",
+        "def on(): return 1\ndef go(k='n'):\n    globals()[f'o{k}']()\n",
+        "import sys\ndef on(): return 1\ndef go(k='n'):\n    getattr(sys.modules[__name__], f'o{k}')()\n",
+        "class C:\n    def get(self): return 1\n    x = property(get)\ndef go(): C().x\n",
+        "class C:\n    @one\n    def f(self): ...\n    @f.register\n    def g(self): return 1\ndef go(): C().f()\n",
+        "class C:\n    def __str__(self): return 1\ndef go(): print(C())\n",
+        "class C:\n    def a(self): return 1\n    b = a\ndef go(): C().b()\n",
+        "class C:\n    x = property(len)\n    @x.setter\n    def x(self, v): return 1\ndef go():\n    C().x = 2\n",
+        "class B:\n    def f(self): return 1\nclass O:\n    class I(B): ...\ndef go(): O.I().f()\n",
+        "class C:\n    def __bool__(self): return 1\ndef go():\n    if C(): return\n",
+        "class C:\n    def __setattr__(self, k, v): return 1\ndef go():\n    C().x = 2\n",
+    ],
+)
+def test_source_tells_what_runs_by_way_of_names_made_up_bases_and_setters(text):
+    files = {"m.py": text, "test_m.py": "import m\n\ndef test_a():\n    m.register(1)\n    m.go()\n"}
+
+    assert selects(files, "m.py", "return 1", "return 2")

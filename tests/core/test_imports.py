@@ -260,6 +260,23 @@ def test_reexports_under_other_names_are_followed_to_the_end_whatever_was_asked_
         assert found.named(f"m{start}.py", (bound[start],)) == {(f"m{one}.py", bound[one]) for one in path}
 
 
+@settings(deadline=None, max_examples=25)
+@given(
+    st.lists(st.sets(st.integers(0, 4)), min_size=5, max_size=5),
+    st.permutations([(at, to) for at in range(5) for to in range(5)]),
+)
+def test_what_star_imports_in_a_circle_give_does_not_depend_on_what_was_asked_before(stars, questions):
+    files = {
+        f"m{at}.py": "".join(f"from m{to} import *\n" for to in sorted(others)) + f"x{at} = 1\n"
+        for at, others in enumerate(stars)
+    }
+    found = symbols(files)
+
+    for at, to in questions:
+        found.exported(f"m{to}.py")
+        assert found.named(f"m{at}.py", (f"x{to}",)) == symbols(files).named(f"m{at}.py", (f"x{to}",))
+
+
 functions = st.lists(st.tuples(names, names), max_size=5).map(
     lambda pairs: "".join(f"def {name}():\n    return {used}.{used}\n" for name, used in pairs)
 )

@@ -208,3 +208,50 @@ def test_of_functions_that_use_no_others_those_tests_are_selected_that_ran_one_t
     assert {test for test, why in told.items() if why} == {
         test.id for test, names in zip(tests, ran, strict=True) if names & changed
     }
+
+
+PUT = "if k not in {0}: {0}[k] = made(k)\n"
+KEEP = "def keep(f):\n    d = {}\n    def inner(k):\n        d[k] = f(k)\n        return d[k]\n    return inner\n"
+
+
+@pytest.mark.parametrize(
+    "text, ran",
+    [
+        ("class C:\n    d = {}\n    @classmethod\n    def get(cls, k):\n        " + PUT.format("cls.d"), "C.get"),
+        (
+            "class C:\n    one = None\n    @classmethod\n    def get(cls):\n        cls.one = cls.one or made(1)\n",
+            "C.get",
+        ),
+        ("class C:\n    def get(self):\n        type(self).one = made(1)\n", "C.get"),
+        (
+            "class C:\n    d = {}\n    def get(self, k):\n        "
+            + PUT.format("self.d")
+            + "        return self.d[k]\nKEPT = C()\n",
+            "C.get",
+        ),
+        ("def f():\n    if not hasattr(f, 'v'): f.v = made(1)\n    return f.v\n", "f"),
+        ("def f(k, d={}):\n    " + PUT.format("d"), "f"),
+        ("def f(k, *, d=[]):\n    d.append(made(k))\n", "f"),
+        (KEEP + "@keep\ndef f(k): return made(k)\n", "keep.<locals>.inner"),
+    ],
+)
+def test_what_an_earlier_call_made_and_kept_reaches_those_who_find_it(text, ran):
+    files = {"m.py": f"def made(k): return 1\n{text}", "test_m.py": "import m\ndef test_b(): m.f()\n"}
+    test = CollectedTest(id="test_m.py::test_b", file="test_m.py", function="test_b")
+    known = Records(
+        blocks={path: dict(blocks_of(text)) for path, text in files.items()},
+        tests={test.id: Touched(functions=frozenset({"test_m.py::test_b", f"m.py::{ran}"}))},
+    )
+    after = {**files, "m.py": files["m.py"].replace("return 1", "return 2")}
+    program = Program(after.keys(), ["m.py"], files.get, after.get, {}, {})
+    change = Change(nodes=program.difference().nodes, modules={})
+
+    assert Seen(program, Roots(program, []), [test], [known]).judge(change)[test.id]
+
+
+def test_hook_of_a_plugin_whose_functions_are_not_seen_reaches_all():
+    known = records()
+    known.modules["tests/conftest.py"] = Touched(opaque="imported before it could be followed")
+    known.modules[""] = Touched()
+
+    assert selected(edited("prepare(): ...", "prepare():\n    pass", "tests/conftest.py"), known) == EVERY

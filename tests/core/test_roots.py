@@ -141,11 +141,33 @@ def fixture(name, how=""):
 def test_fixture_is_lost_where_it_was_known(before, after, lost):
     path = "tests/conftest.py"
 
-    assert set(lost_fixtures(program({path: after}, {path: before}))) == lost
+    assert set(lost_fixtures(program({path: after}, {path: before}), {TESTS})) == lost
 
 
 def test_fixture_of_a_file_of_tests_is_lost_to_that_file_only():
-    assert list(lost_fixtures(program({TESTS: ""}, {TESTS: fixture("db")}))) == [(TESTS, "db", False)]
+    assert list(lost_fixtures(program({TESTS: ""}, {TESTS: fixture("db")}), {TESTS})) == [(TESTS, "db", False)]
+
+
+@pytest.mark.parametrize("plugin", ["plugin.py", "tests/my_conftest.py"])
+def test_fixture_of_a_plugin_is_lost_to_all(plugin):
+    assert list(lost_fixtures(program({plugin: ""}, {plugin: fixture("db")}), {TESTS})) == [("", "db", False)]
+
+
+def test_plugin_is_a_conftest_only_by_its_whole_name():
+    files = {**FILES, "elsewhere/my_conftest.py": "def pytest_configure(): ...\n"}
+
+    assert "elsewhere/my_conftest.py" in Roots(program((), files), ["elsewhere/my_conftest.py"]).around(TESTS)
+
+
+def test_fixture_that_is_asked_for_while_a_test_runs_is_one_of_its_own():
+    files = {**FILES, TESTS: "def test_late(request):\n    request.getfixturevalue('db')\n\ndef test_not(): 'db'\n"}
+    late, other = collected("test_late"), collected("test_not")
+    known = program((), files)
+    roots = Roots(known, PLUGINS)
+
+    assert "tests/conftest.py::@db" in roots.whole(late)
+    assert "tests/conftest.py::@db" not in roots.whole(other)
+    assert (asks_for(known, late, "db"), asks_for(known, other, "db")) == (True, False)
 
 
 @pytest.mark.parametrize(
@@ -168,3 +190,22 @@ def test_mark_of_a_whole_file_asks_for_fixtures_in_the_name_of_its_tests():
 
     assert asks_for(program(files=files), collected("test_plain"), "db")
     assert not asks_for(program(files=files), collected("test_plain"), "cart")
+
+
+def test_tests_share_what_a_class_a_module_or_a_fixture_sets_up_once():
+    scopes = ("class", "module", "session", "function")
+    text = "import pytest\n" + "".join(f"@pytest.fixture(scope='{one}')\ndef by_{one}(): ...\n" for one in scopes)
+    files = {
+        "conftest.py": text,
+        "a.py": "",
+        "b.py": "def setup_module(): ...\nclass C:\n    def setup_class(self): ...\n",
+    }
+    roots = Roots(program((), files), ["conftest.py"])
+    every = [f"conftest.py::by_{one}" for one in scopes]
+
+    assert roots.shared(collected("test_a", file="a.py")) == {}
+    assert roots.shared(collected("D.test_a", *every, file="a.py")) == {
+        "a.py::D::conftest.py::by_class": "the fixture by_class",
+        "a.py::conftest.py::by_module": "the fixture by_module",
+    }
+    assert roots.shared(collected("C.test_a", file="b.py")) == {"b.py::C": "its class", "b.py::<module>": "its module"}

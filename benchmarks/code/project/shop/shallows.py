@@ -1,0 +1,6 @@
+def height():
+    return 3
+
+
+def length():
+    return 4
