@@ -11,6 +11,7 @@ from benchmarks.code.catalogue import prepare
 from benchmarks.code.mutants import draw
 from benchmarks.code.runs import Warm
 from benchmarks.code.scenarios import HARMLESS, PROJECT, REFERENCE
+from benchmarks.code.state_traps import KEPT_TRAPS
 from benchmarks.code.traps import TRAPS
 
 SOURCES = {path.relative_to(PROJECT).as_posix(): path.read_text() for path in sorted(PROJECT.glob("shop/**/*.py"))}
@@ -29,7 +30,9 @@ def test_everything_passes_before_an_edit(judge):
 
 
 # Each takes a second: all of ours are in `make bench-code`.
-@pytest.mark.parametrize("scenario", [*REFERENCE, *TRAPS[::8]], ids=lambda scenario: scenario.name.replace(" ", "-"))
+@pytest.mark.parametrize(
+    "scenario", [*REFERENCE, *TRAPS[::8], *KEPT_TRAPS], ids=lambda scenario: scenario.name.replace(" ", "-")
+)
 def test_each_test_that_an_edit_breaks_is_selected(judge, scenario):
     selected = judge.selected(scenario.apply)
 
