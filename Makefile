@@ -27,7 +27,7 @@ endif
 OLDEST = $(shell for minor in 9 10 11 12 13; do \
   python3.$$minor -c 'import venv, ensurepip' 2>/dev/null && echo python3.$$minor && break; done)
 
-.PHONY: demo ui test test-pure lint bench bench-code bench-model constraints clean
+.PHONY: demo ui test test-pure lint bench bench-code bench-data bench-model constraints clean
 
 demo: $(VENV)/.demo  ## the main job: a release that passes, and one that is refused
 	@$(BIN)/python -m airflow_mltest.demo
@@ -53,6 +53,9 @@ bench: $(VENV)/.dev  ## ratios, side by side in one run
 bench-code: $(VENV)/.dev .venv-bench/.ready  ## what is promised of code tests, beside what others do; an hour
 	$(BIN)/python -m benchmarks.code
 
+bench-data: $(VENV)/.dev .venv-bench-evidently/.ready  ## what is promised of data tests, beside evidently
+	$(BIN)/python -m benchmarks.data
+
 bench-model: .venv-bench-model/.ready  ## what is promised of model tests, beside ART and SciPy; half an hour
 	.venv-bench-model/bin/python -m benchmarks.model
 
@@ -61,7 +64,7 @@ constraints:  ## lock every version anew; needs uv
 	  --no-header --no-annotate --no-emit-package airflow-mltest --output-file constraints.txt --quiet
 
 clean:
-	rm -rf .venv .venv-pure .venv-oldest .venv-bench .venv-bench-model .demo
+	rm -rf .venv .venv-pure .venv-oldest .venv-bench .venv-bench-evidently .venv-bench-model .demo
 
 $(VENV)/bin/python:
 	$(if $(UV),$(UV) venv --quiet --python $(PYTHON) $(VENV),$(PYTHON) -m venv $(VENV))
@@ -92,4 +95,9 @@ $(VENV)/.dev: requirements-dev.txt $(VENV)/.demo
 .venv-bench-model/.ready: benchmarks/requirements-model.txt
 	$(if $(UV),$(UV) venv --quiet --python $(PYTHON) .venv-bench-model,$(PYTHON) -m venv .venv-bench-model)
 	$(call install-only,.venv-bench-model,-r benchmarks/requirements-model.txt)
+	@touch $@
+
+.venv-bench-evidently/.ready: benchmarks/requirements-evidently.txt
+	$(if $(UV),$(UV) venv --quiet --python $(PYTHON) .venv-bench-evidently,$(PYTHON) -m venv .venv-bench-evidently)
+	$(call install-only,.venv-bench-evidently,-r benchmarks/requirements-evidently.txt)
 	@touch $@

@@ -1,7 +1,14 @@
 """Questions to ask, one a file."""
 
 from airflow_mltest.attacks.constraints import Constraints
+from airflow_mltest.checks.data.drift import Drift
+from airflow_mltest.checks.data.freshness import Freshness
+from airflow_mltest.checks.data.label_shift import LabelShift
+from airflow_mltest.checks.data.leakage import Leakage
+from airflow_mltest.checks.data.privacy import Privacy
 from airflow_mltest.checks.data.row_count import RowCount
+from airflow_mltest.checks.data.schema import Schema
+from airflow_mltest.checks.data.skew import Skew
 from airflow_mltest.checks.model.adversarial import Adversarial
 from airflow_mltest.checks.model.baseline import NotWorseThan
 from airflow_mltest.checks.model.calibration import Calibration
@@ -33,21 +40,28 @@ __all__ = [
     "Corruption",
     "Deterministic",
     "Directional",
+    "Drift",
     "Fairness",
     "FiniteOutputs",
+    "Freshness",
     "Invariance",
+    "LabelShift",
     "Latency",
     "LatencyRatio",
+    "Leakage",
     "Metric",
     "MissingValues",
     "Noise",
     "NotWorseThan",
     "Overfit",
     "PeakMemory",
+    "Privacy",
     "RoundTrip",
     "RowCount",
+    "Schema",
     "Signature",
     "SimplerModel",
+    "Skew",
     "Slices",
     "Staleness",
     "Throughput",
