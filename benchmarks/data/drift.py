@@ -25,8 +25,8 @@ _NUMERIC, _CATEGORICAL = 160, 40
 _THEIR_COLUMNS = 2
 _RUNS = 100
 _LEAST_QUIET = 95
-# evidently 0.7.23 needs pandas below 3: an environment of its own, made by
-# `make bench-data` makes it.
+# evidently 0.7.23 needs pandas below 3: an environment of its own, which
+# `make bench-data` makes.
 _THEIR_PYTHON = Path(__file__).parents[2] / ".venv-bench-evidently" / "bin" / "python"
 # CPU seconds a column of a million rows and as many, as measured once on the machine of the other figures.
 _THEIRS_S = {"numeric": 5.6, "categorical": 1.34}
