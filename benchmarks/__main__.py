@@ -104,7 +104,7 @@ def _data(folder: Path) -> None:
     """Compare `DataTestOperator` with the same calls to Great Expectations, once it is imported."""
     import pandas as pd
 
-    from airflow_mltest.integrations.gx_validator import read_expectations
+    from airflow_mltest.integrations.gx_suite import read_expectations
     from airflow_mltest.operators.data import DataTestOperator
 
     features, expectations = _features(folder), _demo() / "project" / "expectations" / "features.json"

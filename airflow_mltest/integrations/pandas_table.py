@@ -1,20 +1,23 @@
-"""pandas: a path or a factory becomes one table of rows, with its digest."""
+"""pandas: files or a factory become one table of rows, with its digest."""
 
 from __future__ import annotations
 
-import hashlib
 import operator
 from dataclasses import dataclass
-from typing import TYPE_CHECKING, Any, Protocol
+from typing import TYPE_CHECKING, Any
 
 from airflow_mltest.core.errors import BrokenRunError, ConfigurationError
 from airflow_mltest.extras import extra
+from airflow_mltest.integrations.parquet_batches import open_parquet
+from airflow_mltest.integrations.table_csv import refuse_broken_csv
+from airflow_mltest.integrations.table_files import TableFiles, table_files
 
 if TYPE_CHECKING:
     from collections.abc import Callable, Sequence
-    from typing import IO
 
     import pandas as pd
+
+    from airflow_mltest.integrations.table_files import Readable
 
 _CONDITIONS: dict[str, Callable[[Any, Any], Any]] = {
     "==": operator.eq,
@@ -26,16 +29,6 @@ _CONDITIONS: dict[str, Callable[[Any, Any], Any]] = {
     "in": lambda column, values: column.isin(values),
     "not in": lambda column, values: ~column.isin(values),
 }
-
-
-class Readable(Protocol):
-    """A path: `pathlib`'s, or one of object storage."""
-
-    def exists(self) -> bool:
-        """Say whether there is something at the path."""
-
-    def open(self, mode: str) -> IO[bytes]:
-        """Open what is there."""
 
 
 @dataclass(frozen=True, slots=True, kw_only=True)
@@ -54,7 +47,9 @@ class Table:
     digest: str = ""
 
 
-def read_table(source: Readable | Callable[[], Any], *, where: Sequence[Sequence[Any]] = ()) -> Table:
+def read_table(
+    source: Readable | Sequence[Readable] | TableFiles | Callable[[], Any], *, where: Sequence[Sequence[Any]] = ()
+) -> Table:
     """
     Read all rows of *source* for which every condition of *where* holds.
 
@@ -63,67 +58,114 @@ def read_table(source: Readable | Callable[[], Any], *, where: Sequence[Sequence
             twice, or has no rows.
         BrokenRunError: There is nothing at the path, or the callable raised: a retry may help.
     """
+    if callable(source):
+        return kept(framed(call(source), name_of(source)), where)
+    files = source if isinstance(source, TableFiles) else table_files(source)
+    rows = open_parquet(files.paths, files.name).read() if files.kind == "parquet" else _read_csv(files)
+    return kept(Table(rows=rows, name=files.name, digest=files.digest()), where)
+
+
+def framed(rows: Any, name: str) -> Table:
+    """
+    Take what a callable returned.
+
+    Raises:
+        ConfigurationError: It is no data frame of pandas.
+    """
     with extra("data", provides="pandas"):
         import pandas as pd
-    if callable(source):
-        table = Table(rows=_call(source), name=getattr(source, "__qualname__", repr(source)))
-        if not isinstance(table.rows, pd.DataFrame):
-            msg = f"{table.name} returned {type(table.rows).__name__}, not a pandas DataFrame."
-            raise ConfigurationError(msg)
-    else:
-        table = _read(source)
+    if not isinstance(rows, pd.DataFrame):
+        msg = f"{name} returned {type(rows).__name__}, not a pandas DataFrame."
+        raise ConfigurationError(msg)
+    return Table(rows=rows, name=name)
+
+
+def kept(table: Table, where: Sequence[Sequence[Any]] = ()) -> Table:
+    """
+    Keep the rows for which every condition of *where* holds.
+
+    Raises:
+        ConfigurationError: A condition cannot be applied, a column is named twice, or no rows are left.
+    """
     twice = table.rows.columns[table.rows.columns.duplicated()]
     if len(twice):
         msg = f"{table.name} has more than one column {twice[0]!r}: rename one, since no test could tell them apart."
         raise ConfigurationError(msg)
-    rows = _select(table, where)
+    rows = select(table.rows, where, table.name)
     if rows.empty:
-        among = f" where {' and '.join(' '.join(map(str, condition)) for condition in where)}" if where else ""
-        msg = f"{table.name} has no rows{among}: a test of nothing would pass for no reason."
-        raise ConfigurationError(msg)
+        raise ConfigurationError(no_rows(table.name, where))
     return Table(rows=rows, name=table.name, digest=table.digest)
 
 
-def _call(factory: Callable[[], Any]) -> Any:
+def no_rows(name: str, where: Sequence[Sequence[Any]]) -> str:
+    """Say that there are none."""
+    among = f" where {' and '.join(' '.join(map(str, condition)) for condition in where)}" if where else ""
+    return f"{name} has no rows{among}: a test of nothing would pass for no reason."
+
+
+def call(factory: Callable[[], Any]) -> Any:
+    """
+    Ask *factory* for data.
+
+    Raises:
+        BrokenRunError: It raised: a retry may help.
+    """
     try:
         return factory()
     except Exception as error:
-        msg = f"the data factory {getattr(factory, '__qualname__', factory)!r} raised {type(error).__name__}: {error}"
+        msg = f"the data factory {name_of(factory)!r} raised {type(error).__name__}: {error}"
         raise BrokenRunError(msg) from error
 
 
-def _read(path: Readable) -> Table:
+def name_of(factory: Callable[[], Any]) -> str:
+    """Call rows by the callable that they come from."""
+    return getattr(factory, "__qualname__", repr(factory))
+
+
+def _read_csv(files: TableFiles) -> pd.DataFrame:
     import pandas as pd
 
-    readers: dict[str, Callable[[Any], pd.DataFrame]] = {"parquet": pd.read_parquet, "csv": pd.read_csv}
-    name = str(path)
-    kind = name.removesuffix(".gz").rpartition(".")[2].lower()
-    if kind not in readers:
-        msg = f"cannot tell what {name!r} holds: name a .parquet or .csv file, or pass a callable."
-        raise ConfigurationError(msg)
-    if not path.exists():
-        msg = f"there is nothing at {name!r}: check the path, and that the task which writes it ran before."
-        raise BrokenRunError(msg)
-    with path.open("rb") as file:
-        digest = hashlib.file_digest(file, "sha256").hexdigest()  # type: ignore[arg-type]  # IO[bytes] has what it needs
-    with path.open("rb") as file:
+    parts: list[pd.DataFrame] = []
+    for path in files.paths:
+        parts.append(_read_one_csv(path))
+        other = {*parts[0].columns} ^ {*parts[-1].columns}
+        if other:
+            msg = f"{path} has other columns than {files.paths[0]}: {', '.join(sorted(other))}."
+            raise ConfigurationError(msg)
+    return parts[0] if len(parts) == 1 else pd.concat(parts, ignore_index=True)
+
+
+def _read_one_csv(path: Readable) -> pd.DataFrame:
+    import gzip
+
+    import pandas as pd
+
+    with path.open("rb") as raw:
+        file = gzip.GzipFile(fileobj=raw) if path.name.endswith(".gz") else raw
         try:
-            rows = pd.read_csv(file, compression="gzip") if name.endswith(".gz") else readers[kind](file)
-        except Exception as error:
-            msg = f"{name!r} cannot be read as {kind}: {type(error).__name__}: {error}"
+            refuse_broken_csv(file, str(path))  # type: ignore[arg-type]  # a GzipFile is read as any other
+            file.seek(0)
+            # In one go: in parts, a column of mixed types would have a type a part.
+            return pd.read_csv(file, low_memory=False)
+        except (ValueError, EOFError, gzip.BadGzipFile) as error:
+            msg = f"{str(path)!r} cannot be read as csv: {type(error).__name__}: {error}"
             raise ConfigurationError(msg) from error
-    return Table(rows=rows, name=name, digest=f"sha256:{digest}")
 
 
-def _select(table: Table, where: Sequence[Sequence[Any]]) -> pd.DataFrame:
-    rows = table.rows
+def select(rows: pd.DataFrame, where: Sequence[Sequence[Any]], name: str) -> pd.DataFrame:
+    """
+    Keep the *rows* for which every condition of *where* holds, maybe none.
+
+    Raises:
+        ConfigurationError: A condition cannot be applied; the message has *name*.
+    """
     for condition in where:
         try:
             column, compare, value = condition
             rows = rows[_CONDITIONS[compare](rows[column], value)]
         except (KeyError, ValueError, TypeError) as error:
             msg = (
-                f"`where` condition {condition!r} cannot be applied to {table.name}: each is (column, operator, value) "
+                f"`where` condition {condition!r} cannot be applied to {name}: each is (column, operator, value) "
                 f"with a column of {', '.join(map(str, rows.columns))} and one of {', '.join(_CONDITIONS)}."
             )
             raise ConfigurationError(msg) from error

@@ -9,7 +9,9 @@ import pytest
 from airflow_mltest.core.errors import ConfigurationError
 from airflow_mltest.core.outcome import Outcome
 from airflow_mltest.core.recording import Recording
-from airflow_mltest.integrations.gx_validator import read_expectations, validate
+from airflow_mltest.integrations.gx_case import Rules
+from airflow_mltest.integrations.gx_suite import read_expectations
+from airflow_mltest.integrations.gx_validator import validate
 
 ROWS = pd.DataFrame({"age": [20.0, 35.0, 41.0, np.nan], "origin": ["JFK", "EWR", "LGA", "JFK"], "empty": [np.nan] * 4})
 
@@ -19,9 +21,9 @@ def between(column="age", minimum=0, maximum=100, **more):
     return {"type": "expect_column_values_to_be_between", "kwargs": kwargs, **more}
 
 
-def cases(*expectations, rows=ROWS):
+def cases(*expectations, rows=ROWS, **rules):
     recording = Recording("data", "data")
-    validate(rows, read_expectations(list(expectations)), recording)
+    validate(rows, read_expectations(list(expectations)), recording, Rules(**rules))
     return recording.cases
 
 
@@ -101,6 +103,131 @@ def test_warning_is_told_and_does_not_fail():
     assert case.detail.startswith("warning: 2 of 4")
 
 
+@pytest.mark.parametrize(
+    "severity, fail_on, outcome",
+    [
+        ("critical", "critical", Outcome.FAILED),
+        ("warning", "critical", Outcome.PASSED),
+        ("warning", "warning", Outcome.FAILED),
+        ("info", "warning", Outcome.PASSED),
+        ("info", "info", Outcome.FAILED),
+    ],
+)
+def test_severity_fails_from_the_one_on_that_was_asked_for(severity, fail_on, outcome):
+    (case,) = cases(between(maximum=30, severity=severity), fail_on=fail_on)
+
+    assert case.outcome is outcome
+    assert "2 of 4" in case.detail
+
+
+def test_unknown_severity_to_fail_on_is_refused():
+    with pytest.raises(ConfigurationError, match="critical, warning, info"):
+        Rules(fail_on="fatal")
+
+
+def aggregate(kind, column="empty", **kwargs):
+    return {"type": f"expect_column_{kind}", "kwargs": {"column": column, **kwargs}}
+
+
+@pytest.mark.parametrize(
+    "expectation",
+    [
+        aggregate("sum_to_be_between", max_value=5),
+        aggregate("unique_value_count_to_be_between", max_value=5),
+        aggregate("distinct_values_to_be_in_set", value_set=[1]),
+        aggregate("max_to_be_between", max_value=5),
+        aggregate("mean_to_be_between", max_value=5),
+    ],
+)
+def test_aggregate_of_no_value_is_broken_and_not_passed(expectation):
+    (case,) = cases(expectation)
+
+    assert case.outcome is Outcome.BROKEN
+    assert "all 4 values are missing" in case.detail
+
+
+@pytest.mark.parametrize(
+    "expectation",
+    [
+        aggregate("values_to_be_between", "age", max_value=5),
+        aggregate("values_to_not_be_null", "age"),
+        aggregate("values_to_be_unique", "age"),
+        aggregate("sum_to_be_between", "age", max_value=5),
+        aggregate("distinct_values_to_be_in_set", "origin", value_set=["JFK"]),
+    ],
+)
+def test_row_condition_that_selects_no_row_is_broken_and_not_passed(expectation):
+    condition = {"row_condition": 'col("age")>99', "condition_parser": "great_expectations"}
+    (case,) = cases({**expectation, "kwargs": {**expectation["kwargs"], **condition}})
+
+    assert case.outcome is Outcome.BROKEN
+    assert "no row meets its row condition" in case.detail
+
+
+def test_sum_that_is_zero_is_judged():
+    rows = pd.DataFrame({"change": [-1, 1]})
+
+    (case,) = cases(aggregate("sum_to_be_between", "change", min_value=0, max_value=0), rows=rows)
+
+    assert case.outcome is Outcome.PASSED
+
+
+def test_column_that_is_not_there_is_named_with_the_nearest():
+    (case,) = cases(between("ages"))
+
+    assert case.detail == "could not be judged: there is no column 'ages'; did you mean 'age'?"
+
+
+@pytest.mark.parametrize("redact", [["origin"], ["*"]])
+@pytest.mark.parametrize(
+    "expectation",
+    [
+        aggregate("values_to_be_in_set", "origin", value_set=["EWR"]),
+        aggregate("distinct_values_to_equal_set", "origin", value_set=["EWR"]),
+        aggregate("most_common_value_to_be_in_set", "origin", value_set=["EWR"]),
+        aggregate("max_to_be_between", "origin", max_value=1.0),
+        aggregate("mean_to_be_between", "origin", max_value=1),
+        {"type": "expect_compound_columns_to_be_unique", "kwargs": {"column_list": ["origin", "empty"]}},
+    ],
+)
+def test_value_of_a_redacted_column_is_shown_nowhere(expectation, redact):
+    (case,) = cases(expectation, redact=redact)
+
+    assert case.outcome in {Outcome.FAILED, Outcome.BROKEN}
+    assert "JFK" not in repr(case)
+    assert "LGA" not in repr(case)
+
+
+def test_other_columns_are_shown_beside_a_redacted_one():
+    (case,) = cases(between(maximum=30), redact=["origin"])
+
+    assert "35.0, 41.0" in case.detail
+
+
+def test_one_text_as_columns_to_redact_is_refused():
+    with pytest.raises(ConfigurationError, match=r"\['origin'\]"):
+        Rules(redact="origin")
+
+
+@pytest.mark.parametrize("value", [np.inf, -np.inf])
+def test_infinite_value_is_out_of_range_and_kept_as_strict_json(value):
+    rows = pd.DataFrame({"age": [1.0, value]})
+    found = cases(between(), aggregate("mean_to_be_between", "age", max_value=100, min_value=0), rows=rows)
+
+    assert {case.outcome for case in found} == {Outcome.FAILED}
+    json.dumps([dict(case.facts) for case in found], allow_nan=False)
+
+
+def test_mixed_types_break_what_cannot_compare_them():
+    rows = pd.DataFrame({"age": [1, "two", 3.0, None]})
+
+    broken, judged = cases(between(), aggregate("values_to_be_in_set", "age", value_set=[1, 3, "two"]), rows=rows)
+
+    assert broken.outcome is Outcome.BROKEN
+    assert "could not be judged" in broken.detail
+    assert judged.outcome is Outcome.PASSED
+
+
 def test_same_question_twice_is_two_cases():
     assert [case.name for case in cases(between(), between())] == [
         "values_to_be_between(age)",
@@ -161,7 +288,7 @@ def test_factory_gives_the_suite():
 def test_import_writes_nothing_to_the_log():
     script = (
         "import logging; logging.basicConfig(level=logging.INFO);"
-        "from airflow_mltest.integrations.gx_validator import read_expectations;"
+        "from airflow_mltest.integrations.gx_suite import read_expectations;"
         "read_expectations([{'type': 'expect_column_to_exist', 'kwargs': {'column': 'a'}}])"
     )
     done = subprocess.run([sys.executable, "-c", script], capture_output=True, text=True, check=True)

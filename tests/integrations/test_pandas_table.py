@@ -2,6 +2,8 @@ import gzip
 import hashlib
 
 import pandas as pd
+import pyarrow as pa
+import pyarrow.parquet as pq
 import pytest
 
 from airflow_mltest.core.errors import BrokenRunError, ConfigurationError
@@ -88,6 +90,124 @@ def test_file_that_cannot_be_read_is_named(tmp_path, name, content):
 
     with pytest.raises(ConfigurationError, match=name):
         read_table(tmp_path / name)
+
+
+@pytest.mark.parametrize(
+    "content, said",
+    [
+        (b"month,carrier\n1,UA\n2\n", r"Row #3: Expected 2 columns, got 1$"),
+        (b"month,carrier\n1,UA,9\n", r"Row #2: Expected 2 columns, got 3$"),
+        ("month,carrier\n1,Å\n".encode("latin-1"), "invalid UTF8"),
+        ("month,carrier\n1,UA\n".encode("utf-16"), "rows.csv"),
+        (b"month,month\n1,2\n", "more than one column 'month'"),
+        (b"", "Empty CSV file"),
+        (b"month,carrier\n", "no rows"),
+    ],
+)
+def test_csv_that_pandas_would_mend_or_misread_is_refused(tmp_path, content, said):
+    path = tmp_path / "rows.csv"
+    path.write_bytes(content)
+
+    with pytest.raises(ConfigurationError, match=said):
+        read_table(path)
+
+
+def test_csv_with_quoted_line_ends_and_mixed_types_is_read(tmp_path):
+    path = tmp_path / "rows.csv"
+    path.write_bytes(b'note,value\n"two\nlines",1\n,x\n' + b"a,2\n" * 5)
+
+    assert read_table(path).rows["value"].tolist() == ["1", "x", *"22222"]
+
+
+@pytest.mark.parametrize("share", [0.0, 0.5, 0.99])
+def test_parquet_that_breaks_off_is_named(parquet, share):
+    content = parquet.read_bytes()
+    parquet.write_bytes(content[: int(share * len(content))])
+
+    with pytest.raises(ConfigurationError, match=r"rows\.parquet.* cannot be read as parquet"):
+        read_table(parquet)
+
+
+def test_parquet_that_names_a_column_twice_is_refused(tmp_path):
+    path = tmp_path / "twice.parquet"
+    pq.write_table(pa.table([pa.array([1]), pa.array([2])], names=["a", "a"]), path)
+
+    with pytest.raises(ConfigurationError, match="more than one column 'a'"):
+        read_table(path)
+
+
+@pytest.fixture
+def months(tmp_path):
+    """Three files, each in a folder that says which month it is."""
+    for month in (3, 1, 2):
+        folder = tmp_path / "sales" / f"month={month}"
+        folder.mkdir(parents=True)
+        pd.DataFrame({"day": [month * 10, month * 10 + 1]}).to_parquet(folder / "part.parquet")
+    return tmp_path / "sales"
+
+
+@pytest.mark.parametrize(
+    "named", ["*/*.parquet", "month=*/part.parquet", "", ["month=1", "month=2/part.parquet", "month=3"]]
+)
+def test_many_files_are_one_table_and_partitions_are_columns(months, named):
+    paths = [months / one for one in named] if isinstance(named, list) else months / named
+
+    table = read_table(paths)
+
+    assert table.rows.sort_values("day").to_dict("list") == {
+        "day": [10, 11, 20, 21, 30, 31],
+        "month": [1, 1, 2, 2, 3, 3],
+    }
+    assert table.digest.startswith("sha256:")
+
+
+def test_digest_of_many_files_changes_with_one_of_them(months):
+    before = read_table(months).digest
+    pd.DataFrame({"day": [1]}).to_parquet(months / "month=2" / "part.parquet")
+
+    assert read_table(months).digest != before
+
+
+def test_object_storage_is_read_by_pattern(months):
+    from upath import UPath
+
+    for path in months.rglob("*.parquet"):
+        UPath(f"memory://sales/{path.parent.name}/part.parquet").write_bytes(path.read_bytes())
+
+    assert len(read_table(UPath("memory://sales/*/*.parquet")).rows) == 6
+
+
+def test_csv_files_are_one_table(tmp_path):
+    for name in "ab":
+        ROWS.to_csv(tmp_path / f"{name}.csv", index=False)
+
+    assert len(read_table(tmp_path / "*.csv").rows) == 6
+
+
+@pytest.mark.parametrize("kind", ["csv", "parquet"])
+def test_file_with_other_columns_than_the_first_is_named(tmp_path, kind):
+    for name, rows in {"a": ROWS, "b": ROWS.rename(columns={"month": "moon"})}.items():
+        getattr(rows, f"to_{kind}")(tmp_path / f"{name}.{kind}", index=False)
+
+    with pytest.raises(ConfigurationError, match=rf"b\.{kind} has other columns than .*a\.{kind}: month, moon"):
+        read_table([tmp_path / f"a.{kind}", tmp_path / f"b.{kind}"])
+
+
+def test_files_of_two_kinds_are_refused(tmp_path, parquet):
+    ROWS.to_csv(tmp_path / "rows.csv")
+
+    with pytest.raises(ConfigurationError, match="csv and parquet"):
+        read_table(tmp_path / "rows.*")
+
+
+def test_pattern_that_matches_nothing_may_match_at_the_next_try(tmp_path):
+    with pytest.raises(BrokenRunError, match=r"nothing at .*\*\.parquet"):
+        read_table(tmp_path / "*.parquet")
+
+
+def test_no_file_at_all_is_refused():
+    with pytest.raises(ConfigurationError, match="empty list"):
+        read_table([])
 
 
 def test_column_named_twice_is_refused():

@@ -1,9 +1,11 @@
 import json
+import sqlite3
 
 import pandas as pd
 import pytest
 
 from airflow_mltest.checks.data.row_count import RowCount
+from airflow_mltest.operators import data_source
 
 ROWS = pd.DataFrame({"age": [20, 35, 41], "month": [1, 2, 3]})
 BETWEEN = {"type": "expect_column_values_to_be_between", "kwargs": {"column": "age", "min_value": 0, "max_value": 40}}
@@ -73,6 +75,67 @@ def test_reference_is_read_for_the_checks(run_task, parquet):
     assert "0.5 of the reference's rows; wanted at least 0.9" in ran.xcoms["return_value"]["failures"][0]["detail"]
 
 
+@pytest.fixture
+def database(tmp_path, monkeypatch):
+    path = tmp_path / "rows.db"
+    with sqlite3.connect(path) as connection:
+        ROWS.to_sql("people", connection, index=False)
+    connection.close()
+    monkeypatch.setenv("AIRFLOW_CONN_DB", json.dumps({"conn_type": "sqlite", "host": str(path)}))
+
+
+@pytest.mark.parametrize("data", ["people", "{{ 'select' }} * from people"])
+def test_table_or_query_of_a_connection_is_asked(run_task, database, data, kept):
+    ran = run_task(operator(data=data, conn_id="db", expectations=[BETWEEN], checks=[RowCount(minimum=3)]))
+
+    assert ran.state == "failed"
+    assert [case.outcome for case in kept()["data"].cases] == ["failed", "passed"]
+    assert "people" in kept()["data"].subject["data"]
+
+
+def test_rows_of_a_table_are_chosen_by_where(run_task, database):
+    own = {"data": "people", "conn_id": "db", "expectations": [BETWEEN], "where": [("month", "<", 3)]}
+
+    assert run_task(operator(**own)).state == "success"
+
+
+def test_many_files_are_asked_at_once(run_task, tmp_path, kept):
+    for month in (1, 2):
+        ROWS[ROWS["month"] == month].to_parquet(tmp_path / f"{month}.parquet")
+
+    count = [{"type": "expect_table_row_count_to_equal", "kwargs": {"value": 2}}]
+
+    assert run_task(operator(data=str(tmp_path / "*.parquet"), expectations=count)).state == "success"
+    files = [str(tmp_path / "1.parquet"), str(tmp_path / "2.parquet")]
+    assert run_task(operator(data=files, expectations=count)).state == "success"
+    assert "1 more" in kept()["data"].subject["data"]
+
+
+def test_parquet_beyond_memory_is_asked_in_batches(run_task, parquet, monkeypatch, kept):
+    monkeypatch.setattr(data_source, "LARGE_BYTES", 0)
+    unique = {"type": "expect_column_values_to_be_unique", "kwargs": {"column": "age"}}
+
+    ran = run_task(operator(data=parquet, expectations=[BETWEEN, unique], where=[("month", "<", 3)]))
+
+    assert ran.state == "success"
+    assert "age was read whole" in kept()["data"].cases[1].detail
+    assert kept()["data"].subject["data_digest"].startswith("sha256:")
+
+
+def test_warnings_fail_the_task_only_if_they_are_asked_to(run_task, parquet):
+    own = {"data": parquet, "expectations": [{**BETWEEN, "severity": "warning"}]}
+
+    assert run_task(operator(**own)).state == "success"
+    assert run_task(operator(**own, fail_on="warning")).state == "failed"
+
+
+def test_redacted_values_are_in_no_xcom(run_task, parquet):
+    ran = run_task(operator(data=parquet, expectations=[BETWEEN], redact=["age"]))
+
+    assert ran.state == "failed"
+    assert "41" not in json.dumps(ran.xcoms["return_value"]["failures"])
+
+
 @pytest.mark.parametrize(
     "own, state, said",
     [
@@ -81,6 +144,9 @@ def test_reference_is_read_for_the_checks(run_task, parquet):
         ({"expectations": [{"type": "expect_magic"}]}, "failed", "expect_magic"),
         ({"data": "/no/rows.parquet"}, "up_for_retry", "nothing at '/no/rows.parquet'"),
         ({"data": lambda: ROWS[:0]}, "failed", "no rows"),
+        ({"expectations": list, "checks": [RowCount()]}, "failed", "an empty suite passes nothing"),
+        ({"data": lambda: ROWS, "conn_id": "db"}, "failed", "a table or a query"),
+        ({"fail_on": "fatal"}, "failed", "critical, warning, info"),
     ],
 )
 def test_bad_input_is_named_with_the_operator(run_task, parquet, own, state, said):

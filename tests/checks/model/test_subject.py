@@ -139,7 +139,7 @@ def test_other_data_is_what_the_caller_has_read_or_a_callable_gives(subject, row
 
     assert len(asked.table("train.parquet")) == 3
     assert len(asked.table(lambda: rows.head(4))) == 4
-    with pytest.raises(ConfigurationError, match="nobody has read 'tarin.parquet'"):
+    with pytest.raises(ConfigurationError, match=r"nobody has read 'tarin\.parquet'"):
         asked.table("tarin.parquet")
 
 
