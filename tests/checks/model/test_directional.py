@@ -77,9 +77,10 @@ def test_class_that_is_absent_from_the_rows_leaves_nobody_to_tell(subject, rule,
         Directional(column="x", by=1, expects="not_lower").run(subject(model))
 
 
-def test_texts_without_probabilities_have_no_order(subject, rule):
+def test_texts_without_probabilities_have_no_order(subject, rule, rows):
+    asked = subject(rule(lambda r: np.full(len(r), "late")), rows=rows.assign(y="late"))
     with pytest.raises(ConfigurationError, match="gives no probabilities, and answers such as"):
-        Directional(column="x", by=1, expects="not_lower").run(subject(rule(lambda r: np.full(len(r), "late"))))
+        Directional(column="x", by=1, expects="not_lower").run(asked)
 
 
 def test_moves_within_the_tolerance_do_not_count(subject, rule, rows):

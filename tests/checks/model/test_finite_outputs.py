@@ -93,7 +93,9 @@ def test_class_that_nobody_knows_fails_unless_it_is_named_or_has_a_probability(s
 
 
 def test_answers_of_another_type_than_the_target_fail(subject, rule):
-    assert "are text, such as" in failed(FiniteOutputs().run(subject(rule(lambda r: np.full(len(r), "1")))))
+    case = FiniteOutputs().run(subject(rule(lambda r: np.full(len(r), "1"))))
+
+    assert "text and numbers are never equal" in failed(case)
 
 
 def test_numbers_need_not_be_those_of_the_data(subject, rule, rows):

@@ -39,12 +39,12 @@ def working(rule, seconds):
 
 
 def test_both_clocks_are_read_and_a_model_that_waits_takes_no_cpu(rule):
-    waiting = rule(lambda rows: (time.sleep(0.02), np.zeros(len(rows)))[1])
+    waiting = rule(lambda rows: (time.sleep(0.5), np.zeros(len(rows)))[1])
 
     wall_s, cpu_s = Calls(model=waiting, batches=[FRAME]).timed(0)
 
-    assert wall_s >= 0.02
-    assert cpu_s < 0.015
+    assert wall_s >= 0.5
+    assert cpu_s < 0.4  # what the threads of numpy's library still spin after earlier work is counted, too
 
 
 def test_work_in_another_thread_is_on_the_cpu_clock(rule):
