@@ -82,8 +82,10 @@ def plan_shards(files: Mapping[str, str], seconds: Mapping[str, float], count: i
     Files are packed whole, the longest first, onto the shard that is shortest (R. L. Graham (1969),
     SIAM J. Appl. Math. 17, 416-429). Where the longest shard is then more than `TOGETHER` times the
     least possible, max(longest test, total / count), large files are cut into ever smaller runs of
-    neighbours until it is not. The same input gives the same shards; there are fewer than *count* only
-    where one more would not shorten the run.
+    neighbours until it is not. The same input gives the same shards, the longest first; there are fewer
+    than *count* only where one more would not shorten the run.
+
+    What durations do not know, more shards than workers even out: a worker that is done takes the next.
 
     Args:
         files: The file of each test id, in the order in which they were collected.
@@ -104,7 +106,8 @@ def plan_shards(files: Mapping[str, str], seconds: Mapping[str, float], count: i
         if best_s <= TOGETHER * least_s:
             break
     place = {test: number for number, test in enumerate(files)}
-    return [_shard(pieces, files, place) for pieces in best if pieces]
+    shards = [_shard(pieces, files, place) for pieces in best if pieces]
+    return sorted(shards, key=lambda shard: -shard.seconds)
 
 
 def least_seconds(seconds: Iterable[float], count: int) -> float:
