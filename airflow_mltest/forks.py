@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import faulthandler
 import logging
 import os
 import pickle
@@ -19,7 +20,7 @@ from airflow_mltest.processes import begin, end_as, keep, oom_kills
 if TYPE_CHECKING:
     from collections.abc import Callable, Iterator
 
-_TAIL = 6_000
+_TAIL, _KEPT = 6_000, 1 << 16
 _CHUNK = 1 << 20
 _LENGTH_BYTES = 8
 _FAILED = 70  # EX_SOFTWARE
@@ -101,8 +102,11 @@ class ForkedProcess:
 
     @property
     def tail(self) -> str:
-        """What it printed last."""
-        return self._printed.decode(errors="replace").strip()
+        """What it printed last; of a fatal error's stack, what lies above this file."""
+        text = self._printed.decode(errors="replace")
+        if "Fatal Python error" in text:
+            text = text.partition(f'  File "{__file__}"')[0]
+        return text.strip()[-_TAIL:]
 
     def _drain(self, pipe: int, take: Callable[[bytes], None]) -> int:
         """Read what is there; give the pipe, or -1 once nobody can write to it."""
@@ -121,7 +125,7 @@ class ForkedProcess:
         self._received += chunk
 
     def _pass_on(self, chunk: bytes) -> None:
-        self._printed = (self._printed + chunk)[-_TAIL:]
+        self._printed = (self._printed + chunk)[-_KEPT:]
         sys.stdout.write(chunk.decode(errors="replace"))
         sys.stdout.flush()
 
@@ -167,10 +171,16 @@ def _run(function: Callable[[Callable[[object], None]], None], keeper: int, mess
 
 
 def _settle() -> None:
-    """Take over what belongs to the process that this is a copy of: an interrupt, the standard streams, the logs."""
+    """Take over what belongs to the process that this is a copy of: its signals, the standard streams, the logs."""
+    for number in signal.valid_signals():
+        # Airflow handles SIGSEGV in Python when it reads DAGs: with that, a fault in C would be met for ever.
+        if callable(signal.getsignal(number)):
+            signal.signal(number, signal.SIG_DFL)
     signal.signal(signal.SIGINT, signal.default_int_handler)
     sys.stdout, sys.stderr = (open(stream, "w", buffering=1, closefd=False) for stream in (1, 2))  # noqa: SIM115
     logging.root.handlers[:] = [logging.StreamHandler(sys.stderr)]
+    faulthandler.disable()  # it may be on, and then would stay as it is
+    faulthandler.enable(sys.stderr)  # the stack is then among the last words
 
 
 def _send(pipe: int, lock: threading.Lock, message: object) -> None:
