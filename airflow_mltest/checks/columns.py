@@ -1,13 +1,16 @@
-"""A column by its name, or the nearest name in the error."""
+"""Columns by their names, of which each has its own; the nearest name in the error."""
 
 from __future__ import annotations
 
 import difflib
+from collections import Counter
 from typing import TYPE_CHECKING, Any
 
 from airflow_mltest.core.errors import ConfigurationError
 
 if TYPE_CHECKING:
+    from collections.abc import Iterable
+
     import pandas as pd
 
 
@@ -25,3 +28,16 @@ def column_of(rows: pd.DataFrame, name: str, what: str) -> pd.Series[Any]:
         msg = f"there is no column {name!r};{hint} {what} has {', '.join(names)}."
         raise ConfigurationError(msg)
     return rows[name]
+
+
+def require_distinct(names: Iterable[object], what: str) -> None:
+    """
+    Refuse the columns of what is called *what*, if two have one name.
+
+    Raises:
+        ConfigurationError: They do.
+    """
+    twice = [name for name, count in Counter(names).items() if count > 1]
+    if twice:
+        msg = f"{what} has more than one column {twice[0]!r}: rename one, since no test could tell them apart."
+        raise ConfigurationError(msg)

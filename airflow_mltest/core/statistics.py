@@ -16,7 +16,7 @@ from typing import TYPE_CHECKING
 import numpy as np
 
 from airflow_mltest.core.errors import ConfigurationError
-from airflow_mltest.core.outcome import Outcome
+from airflow_mltest.core.outcome import Measurement, Outcome
 
 if TYPE_CHECKING:
     from numpy.typing import ArrayLike
@@ -90,6 +90,27 @@ def rows_needed(
     needed = round(rows * factor**2)
     unit: int = 10 ** max(0, len(str(needed)) - 2)
     return -(-needed // unit) * unit
+
+
+def would_decide(needed: int | None, what: str = "rows") -> str:
+    """Say what `rows_needed` gave, as the end of a sentence."""
+    return f"; about {needed} {what} would decide" if needed else f"; no number of {what} can be told"
+
+
+def measured(
+    name: str, value: float, interval: Interval, *, minimum: float | None = None, maximum: float | None = None
+) -> Measurement:
+    """Write a number, the interval of the true one, and its bounds as a measurement; an infinite end is left out."""
+    low, high = (end if math.isfinite(end) else None for end in (interval.low, interval.high))
+    return Measurement(
+        name=name,
+        value=value,
+        low=low,
+        high=high,
+        minimum=minimum,
+        maximum=maximum,
+        confidence=interval.confidence,
+    )
 
 
 def delong(target: ArrayLike, *scores: ArrayLike) -> tuple[np.ndarray, np.ndarray]:

@@ -6,6 +6,7 @@ import operator
 from dataclasses import dataclass
 from typing import TYPE_CHECKING, Any
 
+from airflow_mltest.checks.columns import require_distinct
 from airflow_mltest.core.errors import BrokenRunError, ConfigurationError
 from airflow_mltest.extras import extra
 from airflow_mltest.integrations.parquet_batches import open_parquet
@@ -87,10 +88,7 @@ def kept(table: Table, where: Sequence[Sequence[Any]] = ()) -> Table:
     Raises:
         ConfigurationError: A condition cannot be applied, a column is named twice, or no rows are left.
     """
-    twice = table.rows.columns[table.rows.columns.duplicated()]
-    if len(twice):
-        msg = f"{table.name} has more than one column {twice[0]!r}: rename one, since no test could tell them apart."
-        raise ConfigurationError(msg)
+    require_distinct(table.rows.columns, table.name)
     rows = select(table.rows, where, table.name)
     if rows.empty:
         raise ConfigurationError(no_rows(table.name, where))

@@ -6,6 +6,7 @@ from contextlib import contextmanager
 from dataclasses import dataclass
 from typing import TYPE_CHECKING, Any, Protocol
 
+from airflow_mltest.checks.columns import require_distinct
 from airflow_mltest.core.errors import BrokenRunError, ConfigurationError
 from airflow_mltest.extras import extra
 
@@ -101,7 +102,7 @@ def open_parquet(paths: Sequence[Placed], name: str) -> ParquetFiles:
     files = [str(getattr(path, "path", path)) for path in paths]
     storage = getattr(paths[0], "fs", None) or fs.LocalFileSystem()
     with _named(name):
-        _refuse_twice(parquet.read_schema(files[0], filesystem=storage).names, name)
+        require_distinct(parquet.read_schema(files[0], filesystem=storage).names, name)
         dataset = arrow_dataset.dataset(
             files, filesystem=storage, format="parquet", partitioning=arrow_dataset.partitioning(flavor="hive")
         )
@@ -116,13 +117,6 @@ def open_parquet(paths: Sequence[Placed], name: str) -> ParquetFiles:
         nullable=frozenset(_nullable(dataset.schema, groups)),
         bytes_in_memory=max(values * _BYTES_A_VALUE, sum(group.total_byte_size for group in groups)),
     )
-
-
-def _refuse_twice(names: Sequence[str], where: str) -> None:
-    twice = [name for name in names if names.count(name) > 1]
-    if twice:
-        msg = f"{where} has more than one column {twice[0]!r}: rename one, since no test could tell them apart."
-        raise ConfigurationError(msg)
 
 
 def _refuse_others(fragments: Sequence[Any]) -> None:

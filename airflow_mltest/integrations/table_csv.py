@@ -5,6 +5,7 @@ from __future__ import annotations
 import re
 from typing import TYPE_CHECKING
 
+from airflow_mltest.checks.columns import require_distinct
 from airflow_mltest.core.errors import ConfigurationError
 from airflow_mltest.extras import extra
 
@@ -35,7 +36,4 @@ def refuse_broken_csv(file: IO[bytes], name: str) -> None:
         words = re.sub(r"(got [0-9]+):.*", r"\1", str(error), flags=re.DOTALL)
         msg = f"{name!r} cannot be read as csv: {words}"
         raise ConfigurationError(msg) from error
-    twice = [column for column in header if header.count(column) > 1]
-    if twice:
-        msg = f"{name!r} has more than one column {twice[0]!r}: rename one, since no test could tell them apart."
-        raise ConfigurationError(msg)
+    require_distinct(header, repr(name))

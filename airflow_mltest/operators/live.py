@@ -3,11 +3,14 @@
 from __future__ import annotations
 
 import time
+from contextlib import contextmanager
 from typing import TYPE_CHECKING, Any
 
 from airflow_mltest.core.outcome import Outcome
 
 if TYPE_CHECKING:
+    from collections.abc import Iterator
+
     from airflow.sdk.types import Logger
 
     from airflow_mltest.core.outcome import Case
@@ -47,13 +50,8 @@ class Live:
 
     def __call__(self, recording: Recording, case: Case) -> None:
         """Tell of *case*, the newest of *recording*."""
-        self._telling = True
-        try:
+        with self._whole():
             self._tell(recording, case)
-        finally:
-            self._telling = False
-        if self._stopped:
-            raise KeyboardInterrupt
 
     def interrupt(self) -> None:
         """
@@ -78,12 +76,18 @@ class Live:
         now_s = time.monotonic()
         if now_s < self._told_at_s + _PROGRESS_INTERVAL_S:
             return
-        self._telling = True
-        try:
+        with self._whole():
             if now_s >= self._doing_after_s:
                 self._log.info("[%s/%s] %s", len(recording.cases), recording.total or "?", words)
                 self._doing_after_s = now_s + _DOING_INTERVAL_S
             self.progress(recording, words)
+
+    @contextmanager
+    def _whole(self) -> Iterator[None]:
+        """Let a message to Airflow be finished, and be interrupted after it if that was asked meanwhile."""
+        self._telling = True
+        try:
+            yield
         finally:
             self._telling = False
         if self._stopped:

@@ -8,7 +8,7 @@ from typing import TYPE_CHECKING
 import numpy as np
 
 from airflow_mltest.core.outcome import Measurement, Outcome
-from airflow_mltest.core.statistics import rows_needed, verdict
+from airflow_mltest.core.statistics import measured, rows_needed, verdict
 
 if TYPE_CHECKING:
     from collections.abc import Sequence
@@ -42,14 +42,7 @@ def worst(outcomes: Sequence[Outcome]) -> Outcome:
 def measurement(aspect: Aspect) -> Measurement:
     """Give the number behind an answer."""
     interval = aspect.shift.interval
-    return Measurement(
-        name=aspect.name,
-        value=aspect.shift.value,
-        low=interval.low,
-        high=interval.high,
-        maximum=aspect.maximum,
-        confidence=interval.confidence,
-    )
+    return measured(aspect.name, aspect.shift.value, interval, maximum=aspect.maximum)
 
 
 def told(aspect: Aspect) -> str:

@@ -7,7 +7,7 @@ from typing import TYPE_CHECKING, Any
 
 from airflow_mltest.checks.model.intervals import clopper_pearson
 from airflow_mltest.core.outcome import Case, Measurement, Outcome
-from airflow_mltest.core.statistics import Interval, rows_needed, verdict
+from airflow_mltest.core.statistics import measured, rows_needed, verdict, would_decide
 
 if TYPE_CHECKING:
     from collections.abc import Mapping, Sequence
@@ -61,24 +61,12 @@ def judge_share(  # noqa: PLR0913  what was counted, and in which words it is to
     words = f"{hits} of {rows} {what} ({hits / rows:.3g}, at most {interval.high:.3g}; {maximum:g} allowed)"
     if outcome is Outcome.INCONCLUSIVE:
         needed = rows_needed(hits / rows, interval, rows, maximum=maximum)
-        words += f"; about {needed} rows would decide" if needed else "; no number of rows can be told"
+        words += would_decide(needed)
     return Finding(
         outcome=outcome,
         words=words,
-        measurements=(share_measurement(name, hits / rows, interval, maximum),),
+        measurements=(measured(name, hits / rows, interval, maximum=maximum),),
         examples=tuple(examples),
-    )
-
-
-def share_measurement(name: str, value: float, interval: Interval, maximum: float) -> Measurement:
-    """Write a share, its interval and its bound as a measurement."""
-    return Measurement(
-        name=name,
-        value=value,
-        low=interval.low,
-        high=interval.high,
-        maximum=maximum,
-        confidence=interval.confidence,
     )
 
 

@@ -6,7 +6,7 @@ from typing import TYPE_CHECKING, Any
 
 import numpy as np
 
-from airflow_mltest.checks.columns import column_of
+from airflow_mltest.checks.columns import column_of, require_distinct
 from airflow_mltest.core.errors import ConfigurationError
 
 if TYPE_CHECKING:
@@ -18,19 +18,6 @@ if TYPE_CHECKING:
 def names_of(columns: str | Sequence[str]) -> tuple[str, ...]:
     """Give one name, or several, as a tuple."""
     return (columns,) if isinstance(columns, str) else tuple(columns)
-
-
-def require_distinct(rows: pd.DataFrame, what: str) -> None:
-    """
-    Refuse a table, which is called *what*, that names a column twice.
-
-    Raises:
-        ConfigurationError: It does; nobody could tell the two apart.
-    """
-    twice = rows.columns[rows.columns.duplicated()]
-    if len(twice):
-        msg = f"{what} has more than one column {twice[0]!r}: rename or drop one."
-        raise ConfigurationError(msg)
 
 
 def common_columns(
@@ -48,8 +35,8 @@ def common_columns(
     Raises:
         ConfigurationError: One that is asked for is not there, a table names one twice, or there is none.
     """
-    require_distinct(rows, "the data")
-    require_distinct(reference, "the reference")
+    require_distinct(rows.columns, "the data")
+    require_distinct(reference.columns, "the reference")
     for name in (*(columns or ()), *without):
         column_of(rows, name, "the data")
         column_of(reference, name, "the reference")

@@ -8,8 +8,9 @@ from typing import TYPE_CHECKING, Any
 
 import numpy as np
 
+from airflow_mltest.checks.columns import require_distinct
 from airflow_mltest.checks.data.finding import Finding, case_of, judge_share
-from airflow_mltest.checks.data.joins import names_of, require_distinct
+from airflow_mltest.checks.data.joins import names_of
 from airflow_mltest.checks.data.personal_data import KINDS, card_candidates
 from airflow_mltest.checks.model.intervals import clopper_pearson
 from airflow_mltest.checks.model.metric import require_confidence
@@ -72,7 +73,7 @@ class Privacy:
 
     def run(self, subject: DataSubject) -> Case:
         """Look into each distinct value once."""
-        require_distinct(subject.rows, "the data")
+        require_distinct(subject.rows.columns, "the data")
         for name in (*(self.columns or ()), *self.without):
             subject.column(name)
         names = [name for name in self.columns or subject.rows.columns if name not in set(self.without)]

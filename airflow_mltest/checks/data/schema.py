@@ -7,7 +7,7 @@ from collections.abc import Callable, Mapping
 from dataclasses import dataclass
 from typing import TYPE_CHECKING
 
-from airflow_mltest.checks.data.joins import require_distinct
+from airflow_mltest.checks.columns import require_distinct
 from airflow_mltest.checks.model.signature import columns_of_other_types
 from airflow_mltest.core.errors import ConfigurationError
 from airflow_mltest.core.outcome import Case, Measurement, Outcome
@@ -53,7 +53,7 @@ class Schema:
 
     def run(self, subject: DataSubject) -> Case:
         """Compare names, types and order."""
-        require_distinct(subject.rows, "the data")
+        require_distinct(subject.rows.columns, "the data")
         wanted = self.columns if isinstance(self.columns, Mapping) else self._checked(self.columns())
         faults = [*self._missing(subject.rows, wanted), *columns_of_other_types(subject.rows, wanted)]
         notes: list[str] = []

@@ -7,12 +7,12 @@ from typing import TYPE_CHECKING, Any
 
 import numpy as np
 
-from airflow_mltest.checks.data.finding import Finding, share_measurement
+from airflow_mltest.checks.data.finding import Finding
 from airflow_mltest.checks.data.neighbours import Neighbours, find_neighbours
 from airflow_mltest.checks.model.intervals import clopper_pearson
 from airflow_mltest.checks.model.violations import plain
 from airflow_mltest.core.outcome import Outcome
-from airflow_mltest.core.statistics import Interval, rows_needed, verdict
+from airflow_mltest.core.statistics import Interval, measured, rows_needed, verdict
 
 if TYPE_CHECKING:
     from collections.abc import Sequence
@@ -63,7 +63,7 @@ class SharedRows:
             outcome=outcome,
             words=self._words(found, interval, outcome, near=near, rows=len(subject.rows)),
             measurements=(
-                share_measurement("rows_nearly_shared" if near else "rows_shared", value, interval, self.maximum),
+                measured("rows_nearly_shared" if near else "rows_shared", value, interval, maximum=self.maximum),
             ),
             examples=() if outcome is Outcome.PASSED else self._examples(subject, reference, found),
         )

@@ -13,8 +13,8 @@ from airflow_mltest.checks.data.moments import is_timed, to_utc
 from airflow_mltest.checks.model.intervals import clopper_pearson, mean_interval
 from airflow_mltest.core.errors import ConfigurationError
 from airflow_mltest.core.figure import Figure, Series
-from airflow_mltest.core.outcome import Measurement, Outcome
-from airflow_mltest.core.statistics import Interval, auc_influence, auc_interval, verdict
+from airflow_mltest.core.outcome import Outcome
+from airflow_mltest.core.statistics import Interval, auc_influence, auc_interval, measured, verdict
 
 if TYPE_CHECKING:
     from collections.abc import Sequence
@@ -102,7 +102,10 @@ def find_giveaways(  # noqa: PLR0913  the two tables, what is asked, and how sur
     return Finding(
         outcome=outcome,
         words=_words(target, failing or unclear or powers[:1], outcome, maximum, int(known[1].sum())),
-        measurements=tuple(_measurement(power, maximum) for power in powers),
+        measurements=tuple(
+            measured(f"target_told_by[{power.column}]", power.value, power.interval, maximum=maximum)
+            for power in powers
+        ),
         figures=(_figure(powers[:_SHOWN], target, maximum),) if powers else (),
     )
 
@@ -117,17 +120,6 @@ def _words(target: str, powers: Sequence[Power], outcome: Outcome, maximum: floa
     if outcome is Outcome.INCONCLUSIVE:
         return f"{told} may give {target} away, more than {maximum:g}: {rows} rows are too few to tell"
     return f"no column alone gives {target} away; most does {told}, {maximum:g} allowed"
-
-
-def _measurement(power: Power, maximum: float) -> Measurement:
-    return Measurement(
-        name=f"target_told_by[{power.column}]",
-        value=power.value,
-        low=power.interval.low,
-        high=power.interval.high,
-        maximum=maximum,
-        confidence=power.interval.confidence,
-    )
 
 
 def _figure(powers: Sequence[Power], target: str, maximum: float) -> Figure:

@@ -20,7 +20,7 @@ from airflow_mltest.checks.model.metric import require_confidence
 from airflow_mltest.checks.model.robust_accuracy import RobustAccuracy, in_words
 from airflow_mltest.core.errors import ConfigurationError
 from airflow_mltest.core.outcome import Case, Measurement, Outcome
-from airflow_mltest.core.statistics import rows_needed, verdict
+from airflow_mltest.core.statistics import rows_needed, verdict, would_decide
 
 if TYPE_CHECKING:
     from airflow_mltest.checks.model.subject import ModelSubject
@@ -208,7 +208,7 @@ class Adversarial:
             told += f"; {reserve}"
         elif outcome is Outcome.INCONCLUSIVE:
             needed = rows_needed(share, interval, robust.drawn, minimum=self.minimum)
-            told += f"; about {needed} rows would decide" if needed else "; no number of rows can be told"
+            told += would_decide(needed)
         median, _ = robust.smallest()
         if math.isfinite(median):
             told += f"; half of the right rows are misled within {median:.3g}"

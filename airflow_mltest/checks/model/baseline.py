@@ -10,9 +10,9 @@ from airflow_mltest.checks.model.answers import Answers
 from airflow_mltest.checks.model.measure import Measure, metric_name
 from airflow_mltest.checks.model.metric import require_confidence
 from airflow_mltest.core.errors import ConfigurationError
-from airflow_mltest.core.outcome import Case, Measurement, Outcome
+from airflow_mltest.core.outcome import Case, Outcome
 from airflow_mltest.core.rates import rows_to_show
-from airflow_mltest.core.statistics import Interval, rows_needed, verdict
+from airflow_mltest.core.statistics import Interval, measured, rows_needed, verdict, would_decide
 
 if TYPE_CHECKING:
     from collections.abc import Callable
@@ -56,8 +56,7 @@ class NotWorseThan:
         measure = Measure.of(self.metric, greater_is_better=self.greater_is_better)
         name = f"not_worse_than_baseline({measure.name})"
         if subject.baseline is None:
-            absent = subject.baseline_absent or "no baseline was given"
-            return Case(name=name, outcome=Outcome.SKIPPED, detail=f"{absent}; judged by the other checks alone")
+            return without_baseline(name, subject)
         candidate, baseline = (
             Answers.of(subject, scores=measure.needs_scores),
             Answers.of_baseline(subject, scores=measure.needs_scores),
@@ -71,14 +70,7 @@ class NotWorseThan:
         )
         if outcome is Outcome.INCONCLUSIVE:
             detail += self._needed(difference, interval, len(candidate))
-        measurement = Measurement(
-            name=f"{measure.name}_over_baseline",
-            value=difference,
-            low=interval.low,
-            high=interval.high,
-            minimum=-self.margin,
-            confidence=interval.confidence,
-        )
+        measurement = measured(f"{measure.name}_over_baseline", difference, interval, minimum=-self.margin)
         return Case(name=name, outcome=outcome, detail=detail, measurements=(measurement,))
 
     def _needed(self, difference: float, interval: Interval, rows: int) -> str:
@@ -87,4 +79,10 @@ class NotWorseThan:
         if equal:
             return f"; about {equal} rows would decide, in 4 of 5 cases, if the two are equal"
         needed = rows_needed(difference, interval, rows, minimum=-self.margin)
-        return f"; about {needed} rows would decide" if needed else "; no number of rows can be told"
+        return would_decide(needed)
+
+
+def without_baseline(name: str, subject: ModelSubject) -> Case:
+    """Skip a comparison on a first release, which has nothing to be compared with."""
+    absent = subject.baseline_absent or "no baseline was given"
+    return Case(name=name, outcome=Outcome.SKIPPED, detail=f"{absent}; judged by the other checks alone")

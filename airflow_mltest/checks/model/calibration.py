@@ -12,9 +12,9 @@ from airflow_mltest.checks.model.intervals import clopper_pearson
 from airflow_mltest.checks.model.metric import require_confidence
 from airflow_mltest.core.errors import ConfigurationError
 from airflow_mltest.core.figure import Figure, Series
-from airflow_mltest.core.outcome import Case, Measurement, Outcome
+from airflow_mltest.core.outcome import Case, Outcome
 from airflow_mltest.core.resampling import shrinkage
-from airflow_mltest.core.statistics import Interval, rows_needed, verdict
+from airflow_mltest.core.statistics import Interval, measured, rows_needed, verdict, would_decide
 
 if TYPE_CHECKING:
     from airflow_mltest.checks.model.subject import ModelSubject
@@ -71,15 +71,8 @@ class Calibration:
         )
         if outcome is Outcome.INCONCLUSIVE:
             needed = rows_needed(value, interval, len(said), maximum=self.max_error)
-            detail += f"; about {needed} rows would decide" if needed else "; no number of rows can be told"
-        measurement = Measurement(
-            name="calibration_error",
-            value=value,
-            low=interval.low,
-            high=interval.high,
-            maximum=self.max_error,
-            confidence=interval.confidence,
-        )
+            detail += would_decide(needed)
+        measurement = measured("calibration_error", value, interval, maximum=self.max_error)
         return Case(
             name="calibration",
             outcome=outcome,

@@ -2,7 +2,6 @@
 
 from __future__ import annotations
 
-import math
 from dataclasses import dataclass
 from typing import TYPE_CHECKING
 
@@ -11,7 +10,7 @@ from airflow_mltest.checks.model.answers import Answers
 from airflow_mltest.checks.model.metric import require_confidence
 from airflow_mltest.core.errors import ConfigurationError
 from airflow_mltest.core.outcome import Measurement, Outcome
-from airflow_mltest.core.statistics import Interval, rows_needed, verdict
+from airflow_mltest.core.statistics import Interval, measured, rows_needed, verdict, would_decide
 
 if TYPE_CHECKING:
     import numpy as np
@@ -54,15 +53,12 @@ class Drop:
         )
         if self.outcome is Outcome.INCONCLUSIVE:
             needed = rows_needed(self.value, self.interval, len(self.flipped), maximum=self.allowed)
-            words += f"; about {needed} rows would decide" if needed else "; no number of rows can be told"
+            words += would_decide(needed)
         return words
 
     def measurement(self, name: str) -> Measurement:
         """Give it as the number that a case rests on; an end that nothing bounds is left out."""
-        low, high = (end if math.isfinite(end) else None for end in (self.interval.low, self.interval.high))
-        return Measurement(
-            name=name, value=self.value, low=low, high=high, maximum=self.allowed, confidence=self.interval.confidence
-        )
+        return measured(name, self.value, self.interval, maximum=self.allowed)
 
 
 def asked(subject: ModelSubject, measure: Measure, rows: pd.DataFrame) -> Answers:

@@ -14,7 +14,7 @@ from airflow_mltest.core.errors import ConfigurationError, MissingExtraError
 from airflow_mltest.core.figure import Figure, Series
 from airflow_mltest.core.outcome import Case, Measurement, Outcome
 from airflow_mltest.core.resampling import drawn_cells, shrinkage
-from airflow_mltest.core.statistics import Interval, rows_needed, verdict
+from airflow_mltest.core.statistics import Interval, measured, rows_needed, verdict, would_decide
 
 if TYPE_CHECKING:
     from airflow_mltest.checks.model.subject import ModelSubject
@@ -95,15 +95,7 @@ class Fairness:
             raise ConfigurationError(msg)
 
     def _measurement(self, value: float, interval: Interval) -> Measurement:
-        return Measurement(
-            name=f"{self.metric}[{self.by}]",
-            value=value,
-            low=interval.low,
-            high=interval.high,
-            minimum=self.minimum,
-            maximum=self.maximum,
-            confidence=interval.confidence,
-        )
+        return measured(f"{self.metric}[{self.by}]", value, interval, minimum=self.minimum, maximum=self.maximum)
 
     def _detail(self, outcome: Outcome, value: float, interval: Interval, cells: np.ndarray, names: list[str]) -> str:
         rows = int(cells.sum())
@@ -116,7 +108,7 @@ class Fairness:
         )
         if outcome is Outcome.INCONCLUSIVE:
             needed = rows_needed(value, interval, rows, minimum=self.minimum, maximum=self.maximum)
-            detail += f"; about {needed} rows would decide" if needed else "; no number of rows can be told"
+            detail += would_decide(needed)
         return detail
 
 

@@ -18,8 +18,8 @@ from airflow_mltest.checks.model.timing import (
     uncollected,
 )
 from airflow_mltest.core.errors import ConfigurationError
-from airflow_mltest.core.outcome import Case, Measurement, Outcome
-from airflow_mltest.core.statistics import calls_needed, percentile_interval, verdict
+from airflow_mltest.core.outcome import Case, Outcome
+from airflow_mltest.core.statistics import calls_needed, measured, percentile_interval, verdict
 
 if TYPE_CHECKING:
     from airflow_mltest.checks.model.subject import ModelSubject
@@ -76,20 +76,10 @@ class Latency:
             interval = percentile_interval(wall_ms, percent / 100, _CONFIDENCE)
             value = float(np.quantile(wall_ms, percent / 100))
             outcomes.add(verdict(interval, maximum=bound_ms))
-            finite = np.isfinite(interval.high)
-            measurements.append(
-                Measurement(
-                    name=named(f"latency_p{percent}_ms", self.batch_rows),
-                    value=value,
-                    low=interval.low if np.isfinite(interval.low) else None,
-                    high=interval.high if finite else None,
-                    maximum=bound_ms,
-                    confidence=interval.confidence,
-                )
-            )
-            surely = (
-                f"surely at most {interval.high:.3g} ms" if finite else f"{calls_needed(percent / 100)} calls needed"
-            )
+            name = named(f"latency_p{percent}_ms", self.batch_rows)
+            measurements.append(measured(name, value, interval, maximum=bound_ms))
+            needed = f"{calls_needed(percent / 100)} calls needed"
+            surely = f"surely at most {interval.high:.3g} ms" if np.isfinite(interval.high) else needed
             details.append(f"p{percent} {value:.3g} ms ({surely}), {bound_ms:g} allowed")
         ranked = (Outcome.FAILED, Outcome.INCONCLUSIVE, Outcome.PASSED)
         allowed = {percent / 100: bound_ms for percent, bound_ms in self._bounds.items()}

@@ -10,6 +10,7 @@ from typing import TYPE_CHECKING, Literal
 
 import numpy as np
 
+from airflow_mltest.checks.model.baseline import without_baseline
 from airflow_mltest.checks.model.metric import require_confidence
 from airflow_mltest.checks.model.timing import (
     CLOCKS,
@@ -20,12 +21,13 @@ from airflow_mltest.checks.model.timing import (
     load_in_words,
     named,
     require_answers,
+    require_clock,
     tick_s,
     uncollected,
 )
 from airflow_mltest.core.errors import ConfigurationError
 from airflow_mltest.core.outcome import Case, Measurement, Outcome
-from airflow_mltest.core.statistics import Interval, rows_needed, verdict
+from airflow_mltest.core.statistics import Interval, rows_needed, verdict, would_decide
 
 if TYPE_CHECKING:
     from collections.abc import Callable
@@ -90,16 +92,13 @@ class LatencyRatio:
             msg = f"LatencyRatio: batch_rows is 1 or more and max_pairs 1 to {_MOST_PAIRS}, not {self.batch_rows} "
             msg += f"and {self.max_pairs}."
             raise ConfigurationError(msg)
-        if self.clock not in CLOCKS:
-            msg = f"LatencyRatio: clock is 'cpu' or 'wall', not {self.clock!r}."
-            raise ConfigurationError(msg)
+        require_clock("LatencyRatio", self.clock)
 
     def run(self, subject: ModelSubject) -> Case:
         """Call both in turns until it is decided."""
         name = named("latency_ratio", self.batch_rows)
         if subject.baseline is None:
-            absent = subject.baseline_absent or "no baseline was given"
-            return Case(name=name, outcome=Outcome.SKIPPED, detail=f"{absent}; judged by the other checks alone")
+            return without_baseline(name, subject)
         pairs = self._pairs(subject, subject.baseline)
         deadline_s = time.perf_counter() + self.max_seconds
         pairs = pairs.warmed(self.warmup, deadline_s - self.max_seconds / 2)
@@ -223,7 +222,7 @@ class LatencyRatio:
             return "; too few pairs to bound it"
         logs = Interval.between(math.log(interval.low), math.log(interval.high), self.confidence)
         needed = rows_needed(math.log(ratio), logs, pairs, maximum=math.log(self.maximum))
-        return f"; about {needed} pairs would decide" if needed else "; no number of pairs can be told"
+        return would_decide(needed, "pairs")
 
 
 def pseudomedian(values: np.ndarray, level: float) -> tuple[float, float, float]:

@@ -13,8 +13,8 @@ from airflow_mltest.checks.model.confusion import cell_metric, cells_of
 from airflow_mltest.checks.model.measure import Measure, metric_name
 from airflow_mltest.core.errors import ConfigurationError
 from airflow_mltest.core.figure import Matrix
-from airflow_mltest.core.outcome import Case, Measurement, Outcome
-from airflow_mltest.core.statistics import rows_needed, verdict
+from airflow_mltest.core.outcome import Case, Outcome
+from airflow_mltest.core.statistics import measured, rows_needed, verdict, would_decide
 
 if TYPE_CHECKING:
     from collections.abc import Callable
@@ -68,16 +68,8 @@ class Metric:
         detail += f"wanted {bounds_in_words(self.minimum, self.maximum)}"
         if outcome is Outcome.INCONCLUSIVE:
             needed = rows_needed(value, interval, len(answers), minimum=self.minimum, maximum=self.maximum)
-            detail += f"; about {needed} rows would decide" if needed else "; no number of rows can be told"
-        measurement = Measurement(
-            name=measure.name,
-            value=value,
-            low=interval.low,
-            high=interval.high,
-            minimum=self.minimum,
-            maximum=self.maximum,
-            confidence=interval.confidence,
-        )
+            detail += would_decide(needed)
+        measurement = measured(measure.name, value, interval, minimum=self.minimum, maximum=self.maximum)
         return Case(
             name=measure.name,
             outcome=outcome,

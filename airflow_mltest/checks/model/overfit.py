@@ -10,8 +10,8 @@ from airflow_mltest.checks.model.answers import Answers
 from airflow_mltest.checks.model.measure import Measure, metric_name
 from airflow_mltest.checks.model.metric import require_confidence
 from airflow_mltest.core.errors import ConfigurationError
-from airflow_mltest.core.outcome import Case, Measurement, Outcome
-from airflow_mltest.core.statistics import Interval, rows_needed, verdict
+from airflow_mltest.core.outcome import Case, Outcome
+from airflow_mltest.core.statistics import Interval, measured, rows_needed, verdict
 
 if TYPE_CHECKING:
     from collections.abc import Callable
@@ -73,9 +73,9 @@ class Overfit:
             outcome=outcome,
             detail=detail,
             measurements=(
-                _measurement(f"{measure.name}_gap", gap, interval, maximum=self.max_gap),
-                _measurement(f"{measure.name}_on_training_rows", *found[0]),
-                _measurement(f"{measure.name}_on_tested_rows", *found[1]),
+                measured(f"{measure.name}_gap", gap, interval, maximum=self.max_gap),
+                measured(f"{measure.name}_on_training_rows", *found[0]),
+                measured(f"{measure.name}_on_tested_rows", *found[1]),
             ),
         )
 
@@ -102,8 +102,3 @@ def difference_of_independent(
     up = math.hypot(one_interval.high - one, other - other_interval.low)
     low, high = (gap - down, gap + up) if sign > 0 else (-gap - up, -gap + down)
     return sign * gap, Interval(low=low, high=high, confidence=one_interval.confidence)
-
-
-def _measurement(name: str, value: float, interval: Interval, maximum: float | None = None) -> Measurement:
-    low, high = (end if math.isfinite(end) else None for end in (interval.low, interval.high))
-    return Measurement(name=name, value=value, low=low, high=high, maximum=maximum, confidence=interval.confidence)

@@ -12,13 +12,13 @@ from airflow_mltest.attacks.space import SLACK
 from airflow_mltest.checks.model.intervals import clopper_pearson
 from airflow_mltest.checks.model.violations import plain
 from airflow_mltest.core.figure import Figure, Series
-from airflow_mltest.core.outcome import Measurement
-from airflow_mltest.core.statistics import Interval, percentile_interval
+from airflow_mltest.core.statistics import Interval, measured, percentile_interval
 
 if TYPE_CHECKING:
     from collections.abc import Sequence
 
     from airflow_mltest.attacks.target import Adversaries, Target
+    from airflow_mltest.core.outcome import Measurement
 
 _EXAMPLES, _FEATURES, _COLUMNS_IN_WORDS = 3, 5, 4
 
@@ -76,14 +76,7 @@ class RobustAccuracy:
     def measured(self, budget: float, minimum: float | None = None) -> Measurement:
         """Give the number with its interval."""
         interval = self.interval(budget)
-        return Measurement(
-            name=f"robust_accuracy[{budget:g}]",
-            value=self.share(budget),
-            low=interval.low,
-            high=interval.high,
-            minimum=minimum,
-            confidence=interval.confidence,
-        )
+        return measured(f"robust_accuracy[{budget:g}]", self.share(budget), interval, minimum=minimum)
 
     def smallest(self) -> tuple[float, Interval]:
         """Give the median of the smallest budgets that mislead, infinite where most rows were not misled."""

@@ -15,8 +15,8 @@ from airflow_mltest.checks.model.classes import gives_classes
 from airflow_mltest.checks.model.measure import Measure, metric_name
 from airflow_mltest.checks.model.metric import require_confidence
 from airflow_mltest.core.errors import ConfigurationError
-from airflow_mltest.core.outcome import Case, Measurement, Outcome
-from airflow_mltest.core.statistics import rows_needed, verdict
+from airflow_mltest.core.outcome import Case, Outcome
+from airflow_mltest.core.statistics import measured, rows_needed, verdict, would_decide
 
 if TYPE_CHECKING:
     from collections.abc import Callable
@@ -94,26 +94,16 @@ class SimplerModel:
         detail += f"{gain:.4g}, between {interval.low:.4g} and {interval.high:.4g}; at least {self.margin:g} wanted"
         if outcome is Outcome.INCONCLUSIVE:
             needed = rows_needed(gain, interval, len(ours), minimum=self.margin)
-            detail += f"; about {needed} rows would decide" if needed else "; no number of rows can be told"
+            detail += would_decide(needed)
         left = [name for name in self.models if name not in values]
         if left:
             detail += f"; no time was left within {self.max_seconds:g} s for {', '.join(left)}"
             outcome = outcome if outcome is Outcome.FAILED else Outcome.INCONCLUSIVE
-        low, high = (end if math.isfinite(end) else None for end in (interval.low, interval.high))
         return Case(
             name=f"simpler_model({measure.name})",
             outcome=outcome,
             detail=detail,
-            measurements=(
-                Measurement(
-                    name=f"{measure.name}_above_simple",
-                    value=gain,
-                    low=low,
-                    high=high,
-                    minimum=self.margin,
-                    confidence=interval.confidence,
-                ),
-            ),
+            measurements=(measured(f"{measure.name}_above_simple", gain, interval, minimum=self.margin),),
             facts={"simple_models": values},
         )
 

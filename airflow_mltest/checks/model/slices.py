@@ -16,7 +16,7 @@ from airflow_mltest.checks.model.segments import find_segments
 from airflow_mltest.core.errors import ConfigurationError
 from airflow_mltest.core.figure import Figure, Series
 from airflow_mltest.core.outcome import Case, Measurement, Outcome
-from airflow_mltest.core.statistics import Interval, verdict
+from airflow_mltest.core.statistics import Interval, measured, verdict
 
 if TYPE_CHECKING:
     from collections.abc import Callable, Iterator, Sequence
@@ -180,15 +180,7 @@ class Slices:
         except ConfigurationError:  # a slice of one class has no AUC: nothing is proven by it
             unknown = Measurement(name=shown, value=math.nan, minimum=low, maximum=high)
             return _Judged(outcome=Outcome.INCONCLUSIVE, measurement=unknown, rows=len(inside))
-        measurement = Measurement(
-            name=shown,
-            value=value,
-            low=interval.low,
-            high=interval.high,
-            minimum=low,
-            maximum=high,
-            confidence=interval.confidence,
-        )
+        measurement = measured(shown, value, interval, minimum=low, maximum=high)
         outcome = verdict(interval, minimum=low, maximum=high)
         return _Judged(outcome=outcome, measurement=measurement, rows=len(inside))
 

@@ -17,6 +17,7 @@ from airflow_mltest.checks.model.timing import (
     load_in_words,
     named,
     require_answers,
+    require_clock,
     tick_s,
     uncollected,
 )
@@ -65,9 +66,7 @@ class Throughput:
         if self.batch_rows < 1 or self.batches < 1:
             msg = f"Throughput: batch_rows and batches are 1 or more, not {self.batch_rows} and {self.batches}."
             raise ConfigurationError(msg)
-        if self.clock not in CLOCKS:
-            msg = f"Throughput: clock is 'wall' or 'cpu', not {self.clock!r}."
-            raise ConfigurationError(msg)
+        require_clock("Throughput", self.clock)
 
     def run(self, subject: ModelSubject) -> Case:
         """Let it answer batch after batch, and bound the median."""

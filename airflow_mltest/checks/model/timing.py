@@ -177,6 +177,18 @@ def tick_s(clock: Callable[[], float] = time.process_time) -> float:
     return min(steps)
 
 
+def require_clock(what: str, clock: str) -> None:
+    """
+    Refuse a clock that there is not.
+
+    Raises:
+        ConfigurationError: It is none of `CLOCKS`.
+    """
+    if clock not in CLOCKS:
+        msg = f"{what}: clock is 'cpu' or 'wall', not {clock!r}."
+        raise ConfigurationError(msg)
+
+
 def require_answers(count: int, max_seconds: float) -> None:
     """
     Refuse to judge by nothing.

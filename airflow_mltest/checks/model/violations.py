@@ -10,8 +10,8 @@ import numpy as np
 from airflow_mltest.checks.model.intervals import clopper_pearson
 from airflow_mltest.checks.model.metric import require_confidence
 from airflow_mltest.core.errors import ConfigurationError
-from airflow_mltest.core.outcome import Case, Measurement, Outcome
-from airflow_mltest.core.statistics import rows_needed, verdict
+from airflow_mltest.core.outcome import Case, Outcome
+from airflow_mltest.core.statistics import measured, rows_needed, verdict, would_decide
 
 if TYPE_CHECKING:
     import pandas as pd
@@ -79,21 +79,12 @@ def violation_case(  # noqa: PLR0913  what was counted, and in which words it is
     detail += f"{maximum:g} allowed"
     if outcome is Outcome.INCONCLUSIVE:
         needed = rows_needed(hits / rows, interval, rows, maximum=maximum)
-        detail += f"; about {needed} rows would decide" if needed else "; no number of rows can be told"
+        detail += would_decide(needed)
     return Case(
         name=name,
         outcome=outcome,
         detail=detail + "".join(f"\n{_in_words(example)}" for example in examples),
-        measurements=(
-            Measurement(
-                name=f"{name}_violations_share",
-                value=hits / rows,
-                low=interval.low,
-                high=interval.high,
-                maximum=maximum,
-                confidence=interval.confidence,
-            ),
-        ),
+        measurements=(measured(f"{name}_violations_share", hits / rows, interval, maximum=maximum),),
         facts={"examples": examples},
     )
 
