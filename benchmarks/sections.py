@@ -31,7 +31,7 @@ def run(package: str, sections: Sequence[str], doc: str | None, arguments: Seque
         parser.error(f"there is no section {unknown[0]!r}: {', '.join(sections)}")
     # Before numpy is loaded: more threads than idle cores make every figure a matter of luck.
     os.environ.update(OMP_NUM_THREADS="1", OPENBLAS_NUM_THREADS="1", MLFLOW_DISABLE_TELEMETRY="true")
-    from benchmarks.code.table import Table
+    from benchmarks.table import Table
 
     table = Table()
     for name in chosen or sections:

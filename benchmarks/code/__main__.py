@@ -10,7 +10,7 @@ from pathlib import Path
 from typing import TYPE_CHECKING
 
 from benchmarks.code.subjects import FEATURE_ENGINE, IMBLEARN, NETWORKX
-from benchmarks.code.table import Table
+from benchmarks.table import Table
 
 if TYPE_CHECKING:
     from collections.abc import Callable, Sequence

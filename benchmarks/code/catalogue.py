@@ -17,7 +17,7 @@ if TYPE_CHECKING:
     from collections.abc import Sequence
     from pathlib import Path
 
-    from benchmarks.code.table import Table
+    from benchmarks.table import Table
 
 # One of the edits makes an error of a warning.
 _ARGS = tuple(arg for arg in PLAIN if arg not in ("-W", "ignore"))

@@ -19,7 +19,7 @@ if TYPE_CHECKING:
     from collections.abc import Callable
 
     from airflow_mltest.core.outcome import Case
-    from benchmarks.code.table import Table
+    from benchmarks.table import Table
 
 _CULPRITS = {
     17: "import ctypes; ctypes.string_at(0)",

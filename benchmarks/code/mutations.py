@@ -21,7 +21,7 @@ if TYPE_CHECKING:
 
     from airflow_mltest.core.collected import Collected
     from airflow_mltest.core.records import Records
-    from benchmarks.code.table import Table
+    from benchmarks.table import Table
 
 _WORKERS = 2
 _MOST = {True: 1.2, False: 2.0}

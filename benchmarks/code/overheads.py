@@ -12,7 +12,7 @@ from contextlib import contextmanager
 from typing import TYPE_CHECKING, Any
 
 from benchmarks.code.subjects import begin
-from benchmarks.code.table import in_turns
+from benchmarks.table import in_turns
 
 if TYPE_CHECKING:
     from collections.abc import Callable, Iterator
@@ -20,7 +20,7 @@ if TYPE_CHECKING:
 
     from airflow_mltest.core.outcome import Case
     from airflow_mltest.core.recording import Recording
-    from benchmarks.code.table import Table
+    from benchmarks.table import Table
 
 _ROUNDS = 9
 _TELLING_S = 0.3

@@ -14,7 +14,7 @@ from benchmarks.code.subjects import begin, git
 if TYPE_CHECKING:
     from pathlib import Path
 
-    from benchmarks.code.table import Table
+    from benchmarks.table import Table
 
 _TRIGGERS = 1000
 _INTERVAL_S = 1.0

@@ -10,14 +10,14 @@ from typing import TYPE_CHECKING
 
 import airflow_mltest.integrations
 from benchmarks.code.runs import PLAIN, Warm
-from benchmarks.code.table import in_turns
 from benchmarks.code.theirs import Testmon
+from benchmarks.table import in_turns
 
 if TYPE_CHECKING:
     from collections.abc import Callable, Sequence
 
     from benchmarks.code.subjects import Subject
-    from benchmarks.code.table import Table
+    from benchmarks.table import Table
 
 _ROUNDS = 5
 _MOST = 1.15

@@ -13,7 +13,7 @@ from benchmarks.code.theirs import split
 if TYPE_CHECKING:
     from collections.abc import Mapping, Sequence
 
-    from benchmarks.code.table import Table
+    from benchmarks.table import Table
 
 _COUNTS = (2, 4, 8, 16)
 _NOISY_COUNT = 8

@@ -17,7 +17,7 @@ from airflow_mltest.checks.data.subject import DataSubject
 from airflow_mltest.core.outcome import Outcome
 
 if TYPE_CHECKING:
-    from benchmarks.code.table import Table
+    from benchmarks.table import Table
 
 _ROWS = 1_000_000
 _NUMERIC, _CATEGORICAL = 160, 40

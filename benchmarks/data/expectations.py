@@ -14,12 +14,12 @@ import pandas as pd
 import pyarrow as pa
 import pyarrow.parquet as pq
 
-from benchmarks.code.table import in_turns
+from benchmarks.table import in_turns
 
 if TYPE_CHECKING:
     from pathlib import Path
 
-    from benchmarks.code.table import Table
+    from benchmarks.table import Table
 
 ROUNDS = 7
 ROWS = 10_000_000

@@ -17,7 +17,7 @@ if TYPE_CHECKING:
     from collections.abc import Callable
     from pathlib import Path
 
-    from benchmarks.code.table import Table
+    from benchmarks.table import Table
 
 _ROWS, _PLANTED = 100_000, 1_000
 _RUNS, _FEWER_ROWS = 100, 2_000

@@ -17,7 +17,7 @@ from benchmarks.model.attack_task import ROWS, Task, timed
 
 if TYPE_CHECKING:
     from airflow_mltest.attacks.target import Adversaries
-    from benchmarks.code.table import Table
+    from benchmarks.table import Table
 
 
 def constrained(table: Table) -> None:

@@ -29,7 +29,7 @@ if TYPE_CHECKING:
 
     from airflow_mltest.attacks.starts import Pool
     from airflow_mltest.attacks.target import Adversaries, Target
-    from benchmarks.code.table import Table
+    from benchmarks.table import Table
 
 # Theirs takes up to a second a row.
 THEIR_ROWS = {"logistic regression": 100, "random forest": 24, "gradient boosting": 16}

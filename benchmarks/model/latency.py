@@ -24,7 +24,7 @@ if TYPE_CHECKING:
     import pandas as pd
 
     from airflow_mltest.core.outcome import Case
-    from benchmarks.code.table import Table
+    from benchmarks.table import Table
 
 _TRIALS = 100
 _MOST_S = 240.0

@@ -25,7 +25,7 @@ if TYPE_CHECKING:
     from collections.abc import Callable
     from pathlib import Path
 
-    from benchmarks.code.table import Table
+    from benchmarks.table import Table
 
 _TRIALS = 1000
 _NOISE_RUNS = 100
