@@ -17,6 +17,7 @@ if TYPE_CHECKING:
     from collections.abc import Iterator, Mapping
 
 _LIMIT_S = 300.0
+_GONE_S = 5.0
 
 # What git tells its hooks about the repository that called them: from a hook of one repository
 # (pre-commit, pre-push), every other one would be taken for it.
@@ -181,14 +182,19 @@ class Git:
                 start_new_session=True,
             )  # fmt: skip
         try:
-            out, err = await asyncio.wait_for(process.communicate(), limit_s)
+            # Not `wait_for`, which until Python 3.12 forgets a cancellation that comes as the command ends.
+            async with asyncio.timeout(limit_s):
+                out, err = await process.communicate()
         except TimeoutError:
             raise _late(args[0], limit_s) from None
         finally:
             if process.returncode is None:
                 with suppress(ProcessLookupError):
                     os.killpg(process.pid, signal.SIGKILL)
-                await process.wait()
+                # It waits for the pipes as well, which what left the session may hold.
+                with suppress(TimeoutError):
+                    async with asyncio.timeout(_GONE_S):
+                        await process.wait()
         return _answer(process.returncode or 0, out, err)
 
     def run(self, *args: str, limit_s: float = _LIMIT_S) -> bytes:

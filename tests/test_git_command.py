@@ -1,4 +1,6 @@
+import asyncio
 import time
+from asyncio.subprocess import Process
 
 import pytest
 
@@ -86,3 +88,38 @@ def test_nobody_is_asked_and_nothing_is_translated(monkeypatch):
 
     assert (env["LC_ALL"], env["GIT_TERMINAL_PROMPT"], env["GIT_SSH_COMMAND"]) == ("C", "0", "ssh -i key")
     assert "GIT_TRACE_CURL" not in env
+
+
+def test_cancellation_that_comes_as_the_command_ends_is_not_forgotten(tmp_path, monkeypatch):
+    communicate = Process.communicate
+
+    async def cancelled_when_it_ends(process):
+        answer = await communicate(process)
+        asking.cancel()
+        return answer
+
+    async def look_for_ever():
+        while True:
+            await Git(folder=str(tmp_path)).ask_soon("version")
+
+    async def main():
+        nonlocal asking
+        asking = asyncio.create_task(look_for_ever())
+        ended, _ = await asyncio.wait([asking], timeout=10)
+        monkeypatch.undo()
+        asking.cancel()
+        return ended == {asking} and asking.cancelled()
+
+    asking = None
+    monkeypatch.setattr(Process, "communicate", cancelled_when_it_ends)
+
+    assert asyncio.run(main())
+
+
+def test_command_that_hangs_is_ended_at_its_time_while_the_loop_goes_on(tmp_path, monkeypatch):
+    (tmp_path / "git").write_text("#!/bin/sh\nexec sleep 60\n")
+    (tmp_path / "git").chmod(0o755)
+    monkeypatch.setenv("PATH", str(tmp_path), prepend=":")
+
+    with pytest.raises(BrokenRunError, match=r"git fetch has not ended within 0\.3 s"):
+        asyncio.run(Git(folder=str(tmp_path)).ask_soon("fetch", limit_s=0.3))
