@@ -20,13 +20,18 @@ from airflow_mltest.checks import (
     Calibration,
     Constraints,
     Deterministic,
+    Drift,
     FiniteOutputs,
+    LabelShift,
     Latency,
     LatencyRatio,
+    Leakage,
     Metric,
     Noise,
     NotWorseThan,
+    Privacy,
     RoundTrip,
+    RowCount,
     Signature,
     Slices,
 )
@@ -44,7 +49,9 @@ MODEL = "late-flights"
 VERSION = "{{ (ti.xcom_pull('train') or {}).get('version', '') }}"
 # What no forecast and no schedule can change shortly before a flight departs.
 FIXED = ("carrier", "origin", "dest", "distance", "plane_age", "seats", "weekday")
-STEPS = ("unit_tests", "data_tests", "model_tests")
+STEPS = ("unit_tests", "data_tests", "split_tests", "model_tests")
+# The others change with the weather and the calendar.
+STEADY = ("carrier", "origin", "dest", "weekday", "departure_minute", "distance", "plane_age", "seats")
 
 
 def step(command: str, task_id: str) -> BashOperator:
@@ -78,6 +85,18 @@ with DAG(
         task_id="data_tests",
         data="{{ ti.xcom_pull('features')['train'] }}",
         expectations=str(PROJECT / "expectations" / "features.json"),
+    )
+    split_tests = DataTestOperator(
+        task_id="split_tests",
+        data="{{ ti.xcom_pull('features')['test'] }}",
+        reference="{{ ti.xcom_pull('features')['train'] }}",
+        checks=[
+            RowCount(minimum=0.2, of_reference=True),
+            Leakage(keys=("flight_id",), time="scheduled", target="late"),
+            Drift(columns=STEADY),
+            LabelShift(target="late"),
+            Privacy(),
+        ],
     )
     train = step(
         f"train --features '{{{{ params.work }}}}/{{{{ run_id }}}}' --model {MODEL} --labels {{{{ params.labels }}}}",
@@ -115,7 +134,7 @@ with DAG(
     )
     promote = PromoteOperator(task_id="promote", model=MODEL, version=VERSION, alias="champion", decision=gate.output)
 
-    unit_tests >> features >> data_tests >> train >> model_tests >> report >> gate >> promote
+    unit_tests >> features >> [data_tests, split_tests] >> train >> model_tests >> report >> gate >> promote
 
 
 if __name__ == "__main__":

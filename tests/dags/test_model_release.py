@@ -14,7 +14,7 @@ from airflow_mltest.integrations.mlflow_registry import MlflowRegistry
 from airflow_mltest.reports.store import Store
 
 DAGS = Path(__file__).parents[2] / "dags"
-TASKS = ["unit_tests", "features", "data_tests", "train", "model_tests", "report", "gate", "promote"]
+TASKS = ["unit_tests", "features", "data_tests", "split_tests", "train", "model_tests", "report", "gate", "promote"]
 
 
 @pytest.fixture(scope="module")
@@ -50,7 +50,7 @@ def test_release_is_promoted_a_worse_one_refused_and_the_next_one_promoted_again
     states, suites, reports = release("true")
     assert states == dict.fromkeys(TASKS, "success")
     assert {name: suite.passed for name, suite in suites.items()} == dict.fromkeys(
-        ["unit_tests", "data_tests", "model_tests", "gate"], True
+        ["unit_tests", "data_tests", "split_tests", "model_tests", "gate"], True
     )
     skipped = next(case for case in suites["model_tests"].cases if case.outcome is Outcome.SKIPPED)
     assert "first release" in skipped.detail
@@ -58,7 +58,7 @@ def test_release_is_promoted_a_worse_one_refused_and_the_next_one_promoted_again
     assert len(list(reports.rglob("report.html"))) == 1
 
     states, suites, reports = release("shuffled")
-    assert [states[task] for task in TASKS[4:]] == ["failed", "failed", "failed", "upstream_failed"]
+    assert [states[task] for task in TASKS[5:]] == ["failed", "failed", "failed", "upstream_failed"]
     assert [case.name for case in suites["gate"].failures] == ["suite model_tests", "model_tests: roc_auc"]
     failed = {case.name for case in suites["model_tests"].failures}
     assert {"roc_auc", "not_worse_than_baseline(roc_auc)"} <= failed

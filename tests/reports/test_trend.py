@@ -3,6 +3,7 @@ from datetime import UTC, datetime, timedelta
 
 import pytest
 
+from airflow_mltest.core.figure import Matrix
 from airflow_mltest.core.outcome import Case, Measurement, Origin, Outcome, Suite
 from airflow_mltest.reports.merge import Report
 from airflow_mltest.reports.store import Store
@@ -93,3 +94,22 @@ def test_past_is_read_of_suites_with_bounds_only(run, suite, tmp_path):
         ("model", 0.6),
         ("model", 0.5),
     ]
+
+
+def test_drift_of_each_of_many_columns_is_a_row_of_a_heat_map_over_past_runs():
+    def drift(days_ago, *, columns=60, factor=1.0):
+        measured = [
+            Measurement(name=f"drift.c{place}", value=place / 100 * factor, maximum=0.5) for place in range(columns)
+        ] + [Measurement(name="rows", value=5.0, minimum=1.0)]
+        case = Case(name="drift", outcome=Outcome.PASSED, measurements=tuple(measured))
+        return Suite(name="data", kind="data", cases=(case,), started_at=NOW - timedelta(days=days_ago))
+
+    figures = trends(drift(0, factor=2.0), [drift(1), drift(2, columns=20)])
+    maps = [figure for figure in figures if isinstance(figure, Matrix)]
+
+    assert [figure.y for figure in figures[:12]] == [f"drift.c{place}" for place in range(12)]
+    assert [name for one in maps for name in one.row_names] == [f"drift.c{place}" for place in range(12, 60)]
+    assert [one.column_names for one in maps] == [("-2", "-1", "0"), ("-1", "0")]
+    assert maps[0].values[0] == pytest.approx((0.24, 0.24, 0.48))
+    assert math.isnan(maps[0].values[-1][0])
+    assert maps[0].values[-1][1:] == pytest.approx((0.51 / 0.5, 1.02 / 0.5))
