@@ -4,16 +4,18 @@ from __future__ import annotations
 
 import argparse
 import functools
+import itertools
 import json
 import sys
 from pathlib import Path
-from typing import TYPE_CHECKING
+from typing import TYPE_CHECKING, Any
 
 from airflow_mltest.core.errors import BrokenRunError, ConfigurationError
 from airflow_mltest.reports.document import dumps, report_from_document, report_to_document, suite_from_document
 from airflow_mltest.reports.junit import to_junit
 from airflow_mltest.reports.merge import report_of
 from airflow_mltest.reports.page import render
+from airflow_mltest.reports.suite_file import write_suite
 
 if TYPE_CHECKING:
     from collections.abc import Sequence
@@ -43,6 +45,7 @@ def main(arguments: Sequence[str] | None = None) -> int:
     merge.add_argument("--name", default="report", help="the report's title")
     merge.set_defaults(command=_merge)
     _add_plan(commands.add_parser("plan", help="tell which tests a change reaches, and why"))
+    _add_learn(commands.add_parser("learn", help="learn a first suite of expectations from data that is right"))
     options = parser.parse_args(arguments)
     try:
         return int(options.command(options))
@@ -60,6 +63,38 @@ def _add_plan(plan: argparse.ArgumentParser) -> None:
     plan.add_argument("--json", action="store_true", help="print the whole plan as JSON")
     plan.add_argument("args", nargs="*", help="after --: what pytest is called with")
     plan.set_defaults(command=_plan)
+
+
+def _add_learn(learn: argparse.ArgumentParser) -> None:
+    learn.add_argument("data", help="Parquet or CSV: a file, a pattern, a folder, or a URL of one")
+    learn.add_argument("--out", type=Path, default=Path("expectations.json"), help="the suite (default: %(default)s)")
+    learn.add_argument("--margin", type=float, default=0.1, help="how far other data may go beyond (default: 0.1)")
+    learn.add_argument("--columns", help="the only ones to learn, as a,b (default: all)")
+    learn.set_defaults(command=_learn)
+
+
+def _learn(options: argparse.Namespace) -> int:
+    from airflow_mltest.checks.data.first_suite import learn
+    from airflow_mltest.integrations.pandas_table import read_table
+
+    rows = read_table(_path_of(options.data)).rows
+    columns = None if options.columns is None else options.columns.split(",")
+    lessons = learn(rows, margin=options.margin, columns=columns, name=options.data)
+    learned = {lesson.column for lesson in lessons if lesson.column}
+    facts = {"rows": len(rows), "columns": len(learned), "margin": options.margin}
+    write_suite(options.out, [lesson.expectation for lesson in lessons], facts)
+    for column, group in itertools.groupby(lessons, key=lambda lesson: lesson.column):
+        print(f"{column or 'all rows'}: {', '.join(lesson.words for lesson in group if lesson.words)}")
+    print(options.out)
+    return _PASSED
+
+
+def _path_of(data: str) -> Any:
+    if "://" not in data:
+        return Path(data)
+    from airflow.sdk import ObjectStoragePath
+
+    return ObjectStoragePath(data)
 
 
 def _plan(options: argparse.Namespace) -> int:
