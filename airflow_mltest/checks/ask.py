@@ -44,6 +44,9 @@ def _answer(check: Check, subject: Any) -> Case:
     except MltestError as error:
         return Case(name=name_of(check), outcome=Outcome.BROKEN, detail=str(error))
     except Exception as error:  # noqa: BLE001  a library's or a user's; the other checks are still asked
+        if getattr(subject, "redact", ()):
+            detail = f"{type(error).__name__}: the cause may hold values of a redacted column"
+            return Case(name=name_of(check), outcome=Outcome.BROKEN, detail=detail)
         detail = f"{type(error).__name__}: {error}"
         return Case(name=name_of(check), outcome=Outcome.BROKEN, detail=detail, output=traceback.format_exc())
     if not isinstance(case, Case):

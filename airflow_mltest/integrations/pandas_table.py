@@ -9,8 +9,8 @@ from typing import TYPE_CHECKING, Any
 from airflow_mltest.checks.columns import require_distinct
 from airflow_mltest.core.errors import BrokenRunError, ConfigurationError
 from airflow_mltest.extras import extra
-from airflow_mltest.integrations.parquet_batches import open_parquet
-from airflow_mltest.integrations.table_csv import refuse_broken_csv
+from airflow_mltest.integrations.csv_batches import CsvFiles, open_csv
+from airflow_mltest.integrations.parquet_batches import ParquetFiles, open_parquet
 from airflow_mltest.integrations.table_files import TableFiles, table_files
 
 if TYPE_CHECKING:
@@ -49,7 +49,7 @@ class Table:
 
 
 def read_table(
-    source: Readable | Sequence[Readable] | TableFiles | Callable[[], Any], *, where: Sequence[Sequence[Any]] = ()
+    source: Readable | Sequence[Readable] | Callable[[], Any], *, where: Sequence[Sequence[Any]] = ()
 ) -> Table:
     """
     Read all rows of *source* for which every condition of *where* holds.
@@ -61,9 +61,28 @@ def read_table(
     """
     if callable(source):
         return kept(framed(call(source), name_of(source)), where)
-    files = source if isinstance(source, TableFiles) else table_files(source)
-    rows = open_parquet(files.paths, files.name).read() if files.kind == "parquet" else _read_csv(files)
-    return kept(Table(rows=rows, name=files.name, digest=files.digest()), where)
+    files = table_files(source)
+    return read_opened(files, open_files(files), where)
+
+
+def open_files(files: TableFiles) -> ParquetFiles | CsvFiles:
+    """
+    Open the files of a table as one, without keeping their rows.
+
+    Raises:
+        ConfigurationError: One cannot be read as what it is, or has other columns than the first.
+    """
+    return (open_parquet if files.kind == "parquet" else open_csv)(files.paths, files.name)
+
+
+def read_opened(files: TableFiles, stored: ParquetFiles | CsvFiles, where: Sequence[Sequence[Any]]) -> Table:
+    """
+    Read all rows of what `open_files` opened for which every condition of *where* holds.
+
+    Raises:
+        ConfigurationError: A condition cannot be applied, a column is named twice, or no rows are left.
+    """
+    return kept(Table(rows=stored.read(), name=files.name, digest=files.digest()), where)
 
 
 def framed(rows: Any, name: str) -> Table:
@@ -118,36 +137,6 @@ def call(factory: Callable[[], Any]) -> Any:
 def name_of(factory: Callable[[], Any]) -> str:
     """Call rows by the callable that they come from."""
     return getattr(factory, "__qualname__", repr(factory))
-
-
-def _read_csv(files: TableFiles) -> pd.DataFrame:
-    import pandas as pd
-
-    parts: list[pd.DataFrame] = []
-    for path in files.paths:
-        parts.append(_read_one_csv(path))
-        other = {*parts[0].columns} ^ {*parts[-1].columns}
-        if other:
-            msg = f"{path} has other columns than {files.paths[0]}: {', '.join(sorted(other))}."
-            raise ConfigurationError(msg)
-    return parts[0] if len(parts) == 1 else pd.concat(parts, ignore_index=True)
-
-
-def _read_one_csv(path: Readable) -> pd.DataFrame:
-    import gzip
-
-    import pandas as pd
-
-    with path.open("rb") as raw:
-        file = gzip.GzipFile(fileobj=raw) if path.name.endswith(".gz") else raw
-        try:
-            refuse_broken_csv(file, str(path))  # type: ignore[arg-type]  # a GzipFile is read as any other
-            file.seek(0)
-            # In one go: in parts, a column of mixed types would have a type a part.
-            return pd.read_csv(file, low_memory=False)
-        except (ValueError, EOFError, gzip.BadGzipFile) as error:
-            msg = f"{str(path)!r} cannot be read as csv: {type(error).__name__}: {error}"
-            raise ConfigurationError(msg) from error
 
 
 def select(rows: pd.DataFrame, where: Sequence[Sequence[Any]], name: str) -> pd.DataFrame:

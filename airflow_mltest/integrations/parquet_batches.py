@@ -9,15 +9,12 @@ from typing import TYPE_CHECKING, Any, Protocol
 from airflow_mltest.checks.columns import require_distinct
 from airflow_mltest.core.errors import BrokenRunError, ConfigurationError
 from airflow_mltest.extras import extra
+from airflow_mltest.integrations.table_files import BYTES_A_VALUE, rows_a_batch
 
 if TYPE_CHECKING:
     from collections.abc import Iterator, Sequence
 
     import pandas as pd
-
-_BYTES_A_VALUE = 8
-_BYTES_A_BATCH = 32 * 2**20
-_FEWEST_ROWS = 10_000
 
 
 class Placed(Protocol):
@@ -68,7 +65,7 @@ class ParquetFiles:
     def batches(self, columns: Sequence[str] | None = None) -> Iterator[pd.DataFrame]:
         """Read the rows in parts of about 32 MiB, each with the types that the whole would have."""
         names = self.columns if columns is None else list(columns)
-        rows = max(_FEWEST_ROWS, _BYTES_A_BATCH // (_BYTES_A_VALUE * max(1, len(names))))
+        rows = rows_a_batch(BYTES_A_VALUE * len(names))
         from pyarrow.dataset import ParquetFragmentScanOptions
 
         # What is buffered ahead stays until the file ends.
@@ -115,7 +112,7 @@ def open_parquet(paths: Sequence[Placed], name: str) -> ParquetFiles:
         dataset=dataset,
         name=name,
         nullable=frozenset(_nullable(dataset.schema, groups)),
-        bytes_in_memory=max(values * _BYTES_A_VALUE, sum(group.total_byte_size for group in groups)),
+        bytes_in_memory=max(values * BYTES_A_VALUE, sum(group.total_byte_size for group in groups)),
     )
 
 

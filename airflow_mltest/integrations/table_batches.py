@@ -12,6 +12,7 @@ if TYPE_CHECKING:
 
     import pandas as pd
 
+    from airflow_mltest.integrations.csv_batches import CsvFiles
     from airflow_mltest.integrations.parquet_batches import ParquetFiles
 
 
@@ -25,7 +26,7 @@ class KeptRows:
         where: Conditions, each (column, operator, value).
     """
 
-    files: ParquetFiles
+    files: ParquetFiles | CsvFiles
     where: Sequence[Sequence[Any]] = ()
 
     @property

@@ -6,13 +6,16 @@ import hashlib
 from dataclasses import dataclass
 from typing import TYPE_CHECKING, Any, Protocol
 
-from airflow_mltest.core.errors import BrokenRunError, ConfigurationError
+from airflow_mltest.core.errors import BrokenRunError, ConfigurationError, MltestError
 
 if TYPE_CHECKING:
     from collections.abc import Iterable, Sequence
     from typing import IO
 
 KINDS = ("parquet", "csv")
+BYTES_A_VALUE = 8
+_BYTES_A_BATCH = 32 * 2**20
+_FEWEST_ROWS = 10_000
 _MAGIC = ("*", "?")
 
 
@@ -69,20 +72,50 @@ def table_files(source: Readable | Sequence[Readable]) -> TableFiles:
     Find the files of *source*: a path, a pattern (`s3://sales/*/*.parquet`), a folder, or several of them.
 
     Raises:
-        ConfigurationError: They are not all Parquet, or all CSV.
-        BrokenRunError: There is nothing at one of the paths: a retry may help.
+        ConfigurationError: They are not all Parquet, or all CSV, or nothing here can read such storage.
+        BrokenRunError: There is nothing at one of the paths, or storage refuses: a retry may help.
     """
     sources: list[Any] = list(source) if isinstance(source, (list, tuple)) else [source]
     if not sources:
         msg = "`data` is an empty list of files: a test of nothing would pass for no reason."
         raise ConfigurationError(msg)
-    paths = [path for one in sources for path in _find(one)]
+    paths = [path for one in sources for path in _reach(one)]
     name = str(sources[0]) + (f" and {len(sources) - 1} more" if len(sources) > 1 else "")
     kinds = {_kind(path) for path in paths}
     if len(kinds) > 1:
         msg = f"{name!r} is of {' and '.join(sorted(kinds))} files: name files of one kind."
         raise ConfigurationError(msg)
     return TableFiles(paths=paths, name=name, kind=kinds.pop())
+
+
+def rows_a_batch(bytes_a_row: float) -> int:
+    """Tell how many rows are about 32 MiB; never so few that asking them takes longer than reading them."""
+    return max(_FEWEST_ROWS, int(_BYTES_A_BATCH / max(1, bytes_a_row)))
+
+
+def _reach(source: Readable) -> list[Readable]:
+    try:
+        # The client of an object store remembers what it listed, without what others wrote since.
+        client = _client(source)
+        if client is not None:
+            client.invalidate_cache()
+        return _find(source)
+    except MltestError:
+        raise
+    except Exception as error:  # an object store raises its client's own
+        msg = (
+            f"{str(source)!r} cannot be reached: {type(error).__name__}: {error}. Check the connection that it names, "
+            "and that its credentials may list and read there."
+        )
+        raise BrokenRunError(msg) from error
+
+
+def _client(source: Readable) -> Any:
+    try:
+        return getattr(source, "fs", None)
+    except (ImportError, ValueError) as error:  # none is installed, or Airflow knows none
+        msg = f"there is no client here for {str(source)!r}: {error}. Install the Airflow provider of that storage."
+        raise ConfigurationError(msg) from error
 
 
 def _find(source: Readable) -> list[Readable]:

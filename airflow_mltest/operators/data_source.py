@@ -16,7 +16,7 @@ if TYPE_CHECKING:
     from airflow_mltest.integrations.sql_table import SqlRows
     from airflow_mltest.integrations.table_batches import KeptRows
 
-# Beyond it, Parquet is not read at once.
+# Beyond it, files are not read at once.
 LARGE_BYTES = 256 * 2**20
 
 
@@ -80,7 +80,7 @@ class InSpark:
 @dataclass(frozen=True, slots=True, kw_only=True)
 class InFiles:
     """
-    Rows of Parquet that are too many to be read at once.
+    Rows of files that are too many to be read at once.
 
     Args:
         source: Their files, and which are kept.
@@ -154,23 +154,21 @@ def opened(source: Any, where: Sequence[Sequence[Any]], *, whole: bool) -> InMem
         where: Conditions that rows have to meet.
         whole: All rows are needed at once in any case.
     """
-    from airflow_mltest.integrations.pandas_table import call, framed, kept, name_of, read_table
+    from airflow_mltest.integrations.pandas_table import call, framed, kept, name_of, open_files, read_opened
 
     if callable(source):
         frame, name = call(source), name_of(source)
         if type(frame).__module__.startswith("pyspark."):
             return _in_spark(frame, name, where)
         return InMemory(table=kept(framed(frame, name), where))
-    from airflow_mltest.integrations.parquet_batches import open_parquet
     from airflow_mltest.integrations.table_batches import KeptRows
     from airflow_mltest.integrations.table_files import table_files
 
     files = table_files(source)
-    if files.kind == "parquet" and not whole:
-        parquet = open_parquet(files.paths, files.name)
-        if parquet.bytes_in_memory > LARGE_BYTES:
-            return InFiles(source=KeptRows(files=parquet, where=where), name=files.name, digest=files.digest())
-    return InMemory(table=read_table(files, where=where))
+    stored = open_files(files)
+    if stored.bytes_in_memory > LARGE_BYTES and not whole:
+        return InFiles(source=KeptRows(files=stored, where=where), name=files.name, digest=files.digest())
+    return InMemory(table=read_opened(files, stored, where))
 
 
 def _in_spark(frame: Any, name: str, where: Sequence[Sequence[Any]]) -> InSpark:

@@ -9,7 +9,7 @@ from hypothesis import strategies as st
 from airflow_mltest.core.errors import ConfigurationError
 from airflow_mltest.core.outcome import Outcome
 from airflow_mltest.core.recording import Recording
-from airflow_mltest.integrations import parquet_batches
+from airflow_mltest.integrations import table_files
 from airflow_mltest.integrations.gx_batches import needs_whole, validate_batches
 from airflow_mltest.integrations.gx_case import Rules
 from airflow_mltest.integrations.gx_suite import read_expectations
@@ -81,20 +81,20 @@ def told(case):
 
 ages = st.one_of(st.none(), st.integers(0, 50))
 names = st.one_of(st.none(), st.sampled_from("abc"))
-rows = st.lists(st.tuples(ages, names, st.integers(0, 99)), min_size=1, max_size=10)
+rows = st.lists(st.tuples(ages, names, st.integers(0, 99)), min_size=4, max_size=6)
 
 
 @settings(
-    max_examples=4,
+    max_examples=2,
     deadline=None,
     phases=[Phase.explicit, Phase.generate],
     suppress_health_check=[HealthCheck.function_scoped_fixture],
 )
 @example(rows=[(None, None, 1)], size=1, typed=True)
-@given(rows=rows, size=st.integers(1, 4), typed=st.booleans())
+@given(rows=rows, size=st.integers(2, 3), typed=st.booleans())
 def test_batches_say_what_the_whole_says(tmp_path, monkeypatch, rows, size, typed):
-    monkeypatch.setattr(parquet_batches, "_FEWEST_ROWS", size)
-    monkeypatch.setattr(parquet_batches, "_BYTES_A_BATCH", 0)
+    monkeypatch.setattr(table_files, "_FEWEST_ROWS", size)
+    monkeypatch.setattr(table_files, "_BYTES_A_BATCH", 0)
     frame = pd.DataFrame(rows, columns=["age", "name", "cents"])
     frame["age"] = frame["age"].astype("Int64")
     path = tmp_path / "rows.parquet"
@@ -107,8 +107,8 @@ def test_batches_say_what_the_whole_says(tmp_path, monkeypatch, rows, size, type
 
 @pytest.fixture
 def parquet(tmp_path, monkeypatch):
-    monkeypatch.setattr(parquet_batches, "_FEWEST_ROWS", 100)
-    monkeypatch.setattr(parquet_batches, "_BYTES_A_BATCH", 0)
+    monkeypatch.setattr(table_files, "_FEWEST_ROWS", 100)
+    monkeypatch.setattr(table_files, "_BYTES_A_BATCH", 0)
     path = tmp_path / "rows.parquet"
     frame = pd.DataFrame({"age": np.arange(1000) % 90, "name": ["a"] * 1000, "none": [None] * 1000, "month": 1})
     frame.to_parquet(path, row_group_size=300)

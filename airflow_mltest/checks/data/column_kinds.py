@@ -4,9 +4,11 @@ from __future__ import annotations
 
 from datetime import UTC
 from enum import StrEnum
-from typing import TYPE_CHECKING, Any
+from typing import TYPE_CHECKING, Any, Literal
 
 import numpy as np
+
+from airflow_mltest.checks.data.moments import is_timed
 
 if TYPE_CHECKING:
     import pandas as pd
@@ -74,6 +76,22 @@ def _of_objects(column: pd.Series[Any]) -> Kind:
         return _INFERRED.get(inferred, Kind.CATEGORY)
     zoned = {getattr(value, "tzinfo", None) is not None for value in column.dropna()}
     return Kind.MIXED if len(zoned) > 1 else Kind.ZONED if zoned.pop() else Kind.TIME
+
+
+def comparable(column: pd.Series[Any]) -> tuple[pd.Series[Any], Literal["times", "numbers", "others"]]:
+    """
+    Prepare a column to be compared with another row by row.
+
+    Returns:
+        The column, in the type of its values if it says `object`, and as what they are compared: times of any kind that
+        `to_utc` reads, numbers that a float can hold, or what they are.
+    """
+    from pandas.api import types
+
+    found = column.infer_objects() if column.dtype == object else column
+    if is_timed(found):
+        return found, "times"
+    return found, "numbers" if types.is_numeric_dtype(found) and found.dtype.kind != "c" else "others"
 
 
 def common_kind(one: Kind, other: Kind) -> Kind | None:

@@ -7,7 +7,8 @@ from typing import TYPE_CHECKING, Any
 
 import numpy as np
 
-from airflow_mltest.checks.data.moments import is_timed, to_utc
+from airflow_mltest.checks.data.column_kinds import comparable
+from airflow_mltest.checks.data.moments import to_utc
 
 if TYPE_CHECKING:
     import pandas as pd
@@ -30,11 +31,12 @@ class Differences:
     missing: np.ndarray
     types: str = ""
 
-    def how_far(self) -> str:
-        """Say how far the rows that differ do; empty where none does."""
+    def how_far(self, *, hidden: bool = False) -> str:
+        """Say how far the rows that differ do, no distance if values are *hidden*; empty where none does."""
         told = []
         known = self.distance[self.rows & np.isfinite(self.distance)]
-        if known.size:
+        # A distance from 0 is a value.
+        if known.size and not hidden:
             told.append(f"by {np.median(known):.4g} in the median and {known.max():.4g} at most")
         if self.missing.any():
             told.append(f"{int(self.missing.sum())} of them are missing in one of the two")
@@ -53,16 +55,15 @@ def differences(one: pd.Series[Any], other: pd.Series[Any], *, tolerance: float)
         other: Another.
         tolerance: How far two floats may be apart, as a share of the greater.
     """
-    found = [column.infer_objects() if column.dtype == object else column for column in (one, other)]
+    found, kinds = zip(*map(comparable, (one, other)), strict=True)
     gone = [column.isna().to_numpy() for column in found]
     missing = gone[0] != gone[1]
     both = ~(gone[0] | gone[1])
-    kinds = [_kind(column) for column in found]
-    if kinds == ["times", "times"]:
+    if kinds == ("times", "times"):
         moments = [to_utc(column, str(one.name)).microseconds() for column in found]
         distance = np.where(both, np.abs(moments[0] - moments[1]) / 1e6, np.nan)
         rows = distance > 0
-    elif kinds == ["numbers", "numbers"]:
+    elif kinds == ("numbers", "numbers"):
         rows, distance = _numbers(found[0], found[1], both, tolerance)
     else:
         distance = np.full(len(one), np.nan)
@@ -73,16 +74,6 @@ def differences(one: pd.Series[Any], other: pd.Series[Any], *, tolerance: float)
     return Differences(
         rows=(rows & both) | missing, distance=distance, missing=missing, types="" if all_missing else types
     )
-
-
-def _kind(column: pd.Series[Any]) -> str:
-    import pandas as pd
-
-    if is_timed(column):
-        return "times"
-    if pd.api.types.is_numeric_dtype(column) and column.dtype.kind != "c":
-        return "numbers"
-    return "others"
 
 
 def _numbers(

@@ -3,7 +3,7 @@
 from __future__ import annotations
 
 import time
-from dataclasses import dataclass
+from dataclasses import dataclass, replace
 from typing import TYPE_CHECKING, Literal
 
 from airflow_mltest.checks.columns import column_of
@@ -85,9 +85,11 @@ class Drift:
             kinds = kind_of(old), kind_of(new)
             kind = common_kind(*kinds)
             if kind is None:
-                changed.append(f"{name} held {kinds[0]}, and holds {kinds[1]}{_offending(old, new)}")
+                offending = _offending(old, new, hidden=subject.hides(name))
+                changed.append(f"{name} held {kinds[0]}, and holds {kinds[1]}{offending}")
             else:
-                aspects += comparison.aspects(str(name), old, new, kind, subject.rng())
+                asked = replace(comparison, hidden=subject.hides(name))
+                aspects += asked.aspects(str(name), old, new, kind, subject.rng())
         return self._case(aspects, changed, undone, _trifles(reference, subject.rows, names))
 
     def _columns(self, subject: DataSubject, reference: pd.DataFrame) -> tuple[list[str], list[str]]:
@@ -145,8 +147,8 @@ def _trifles(reference: pd.DataFrame, rows: pd.DataFrame, names: Sequence[str]) 
     return told + ([f"stored as another type: {', '.join(types)}"] if types else [])
 
 
-def _offending(reference: pd.Series, current: pd.Series) -> str:
-    """Show the first values that are no numbers, where there were numbers."""
+def _offending(reference: pd.Series, current: pd.Series, *, hidden: bool) -> str:
+    """Show the first values that are no numbers, where there were numbers; only their number if they are *hidden*."""
     from pandas import to_numeric
     from pandas.api import types
 
@@ -154,5 +156,5 @@ def _offending(reference: pd.Series, current: pd.Series) -> str:
         return ""
     some = current.dropna().astype(str)
     wrong = some[to_numeric(some, errors="coerce").isna()]
-    shown = ", ".join(repr(one) for one in wrong.unique()[:3])
-    return f": {len(wrong)} are no numbers, such as {shown}" if len(wrong) else ""
+    shown = "" if hidden else f", such as {', '.join(repr(one) for one in wrong.unique()[:3])}"
+    return f": {len(wrong)} are no numbers{shown}" if len(wrong) else ""

@@ -36,6 +36,7 @@ MAXIMA: dict[Method, float] = {
     "chi_squared": 0.1,
     "wasserstein": 0.1,
 }
+_HIDDEN = "what changed is redacted"
 METHODS = ("auto", *get_args(Method))
 _BINS = 10
 _DRAWN_BINS = 30
@@ -80,6 +81,7 @@ class Comparison:
         confidence: As for `Drift`.
         text: Names that hardly repeat are compared as text: by their length and by their words.
         told_names: So many of the names whose share moved are told.
+        hidden: No value is told, and none drawn.
     """
 
     method: Method | None
@@ -88,6 +90,7 @@ class Comparison:
     confidence: float
     text: bool = True
     told_names: int = 3
+    hidden: bool = False
 
     @classmethod
     def of(cls, what: str, method: str, maximum: float | None, max_missing: float, confidence: float) -> Comparison:
@@ -161,8 +164,8 @@ class Comparison:
             maximum=maximum,
             shift=divergence(method, cells.reference, cells.current, maximum, self.confidence),
             rows=int(min(cells.reference.sum(), cells.current.sum())),
-            change=self._moved(cells),
-            figure=_names_figure(name, cells),
+            change=_HIDDEN if self.hidden else self._moved(cells),
+            figure=None if self.hidden else _names_figure(name, cells),
         )
 
     def _moved(self, cells: Cells) -> str:
@@ -193,8 +196,8 @@ class Comparison:
             maximum=maximum,
             shift=shift,
             rows=min(steps.rows),
-            change=f"the median {was} became {now}",
-            figure=_steps_figure(name, steps, kind),
+            change=_HIDDEN if self.hidden else f"the median {was} became {now}",
+            figure=None if self.hidden else _steps_figure(name, steps, kind),
         )
 
     def _maximum(self, method: Method, *, fits: bool) -> float:

@@ -7,6 +7,9 @@ from typing import TYPE_CHECKING, Any
 
 import numpy as np
 
+from airflow_mltest.checks.data.column_kinds import comparable
+from airflow_mltest.checks.data.moments import to_utc
+
 if TYPE_CHECKING:
     from collections.abc import Sequence
 
@@ -68,7 +71,7 @@ def encode(reference: pd.DataFrame, rows: pd.DataFrame, columns: Sequence[str], 
 
     numbers, states, categories = [], [], []
     for name in columns:
-        values = _comparable(reference[name], rows[name])
+        values = _together(reference[name], rows[name])
         scale = None if exact else _scale(values, len(reference))
         if scale is None:
             categories.append(pd.factorize(values)[0] + 1)
@@ -89,16 +92,12 @@ def encode(reference: pd.DataFrame, rows: pd.DataFrame, columns: Sequence[str], 
     )
 
 
-def _comparable(one: pd.Series[Any], other: pd.Series[Any]) -> np.ndarray:
+def _together(one: pd.Series[Any], other: pd.Series[Any]) -> np.ndarray:
     """Put both columns behind each other: as floats if both are numbers or times, as texts else."""
-    import pandas as pd
-
-    from airflow_mltest.checks.data.moments import is_timed, to_utc
-
-    found = [column.infer_objects() if column.dtype == object else column for column in (one, other)]
-    if all(is_timed(column) for column in found):
+    found, kinds = zip(*map(comparable, (one, other)), strict=True)
+    if kinds == ("times", "times"):
         return np.concatenate([to_utc(column, str(one.name)).seconds() for column in found])
-    if all(pd.api.types.is_numeric_dtype(column) and column.dtype.kind != "c" for column in found):
+    if kinds == ("numbers", "numbers"):
         return np.concatenate([column.to_numpy(dtype=float, na_value=np.nan) for column in found])
     texts = [column.astype(object).map(str, na_action="ignore").to_numpy(dtype=object) for column in found]
     return np.concatenate(texts)

@@ -5,9 +5,8 @@ from __future__ import annotations
 from dataclasses import dataclass, field
 from typing import TYPE_CHECKING, Any
 
-from airflow_mltest.checks.model.intervals import clopper_pearson
+from airflow_mltest.checks.model.violations import judged_share
 from airflow_mltest.core.outcome import Case, Measurement, Outcome
-from airflow_mltest.core.statistics import measured, rows_needed, verdict, would_decide
 
 if TYPE_CHECKING:
     from collections.abc import Mapping, Sequence
@@ -41,10 +40,7 @@ def judge_share(  # noqa: PLR0913  what was counted, and in which words it is to
     name: str, hits: int, rows: int, *, what: str, maximum: float, confidence: float, examples: Sequence[Any] = ()
 ) -> Finding:
     """
-    Judge the share of rows that are wrong, bounded exactly.
-
-    With *maximum* 0 one row fails, and none passes: no number of rows proves a share of 0. How many could still be
-    wrong is in the interval.
+    Make a finding of the share of rows that are wrong, as `judged_share` judges it.
 
     Args:
         name: The measurement's.
@@ -55,19 +51,9 @@ def judge_share(  # noqa: PLR0913  what was counted, and in which words it is to
         confidence: That the true share is not beyond the end that is compared, a share.
         examples: Rows that show it.
     """
-    interval = clopper_pearson(hits, rows, confidence)
-    at_zero = Outcome.FAILED if hits else Outcome.PASSED
-    outcome = verdict(interval, maximum=maximum) if maximum else at_zero
-    words = f"{hits} of {rows} {what} ({hits / rows:.3g}, at most {interval.high:.3g}; {maximum:g} allowed)"
-    if outcome is Outcome.INCONCLUSIVE:
-        needed = rows_needed(hits / rows, interval, rows, maximum=maximum)
-        words += would_decide(needed)
-    return Finding(
-        outcome=outcome,
-        words=words,
-        measurements=(measured(name, hits / rows, interval, maximum=maximum),),
-        examples=tuple(examples),
-    )
+    outcome, share, rest = judged_share(name, hits, rows, maximum=maximum, confidence=confidence)
+    words = f"{hits} of {rows} {what} ({share.value:.3g}, at most {share.high:.3g}; {maximum:g} allowed){rest}"
+    return Finding(outcome=outcome, words=words, measurements=(share,), examples=tuple(examples))
 
 
 def case_of(

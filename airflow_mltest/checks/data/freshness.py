@@ -8,6 +8,7 @@ from datetime import UTC, datetime, timedelta
 from typing import TYPE_CHECKING
 
 from airflow_mltest.checks.data.moments import to_utc
+from airflow_mltest.checks.data.subject import REDACTED
 from airflow_mltest.core.errors import ConfigurationError
 from airflow_mltest.core.outcome import Case, Measurement, Outcome
 
@@ -65,10 +66,13 @@ class Freshness:
                 ("oldest", known.min(), None if self.max_age_of_oldest is None else _hours(self.max_age_of_oldest)),
             )
         )
-        words = [_words(newest, known.max()), _words(oldest, known.min())]
+        newest_told, oldest_told = (
+            REDACTED if subject.hides(self.column) else _told(moment) for moment in (known.max(), known.min())
+        )
+        words = [_words(newest, newest_told), _words(oldest, oldest_told)]
         if ahead.any():
-            rows = ", ".join(str(subject.rows.index[place]) for place in ahead.nonzero()[0][:_FIRST])
-            words.insert(0, f"{int(ahead.sum())} rows are yet to come, the last {_told(known.max())}: rows {rows}")
+            rows = ", ".join(str(subject.label(subject.rows, place)) for place in ahead.nonzero()[0][:_FIRST])
+            words.insert(0, f"{int(ahead.sum())} rows are yet to come, the last {newest_told}: rows {rows}")
         missing = len(found.moments) - len(known)
         words += [f"{missing} of {len(found.moments)} rows have no {self.column}"] if missing else []
         words += [found.note()] if found.naive else []
@@ -89,7 +93,7 @@ def _told(moment: datetime) -> str:
     return f"{moment:%Y-%m-%d %H:%M %Z}"
 
 
-def _words(age: Measurement, moment: datetime) -> str:
+def _words(age: Measurement, moment: str) -> str:
     which = age.name.partition("_")[0]
-    words = f"the {which} row is of {_told(moment)}, {age.value:.3g} hours ago"
+    words = f"the {which} row is of {moment}, {age.value:.3g} hours ago"
     return words if age.maximum is None else f"{words}; {age.maximum:g} allowed"

@@ -7,6 +7,8 @@ from typing import TYPE_CHECKING, Any
 import numpy as np
 
 from airflow_mltest.checks.columns import column_of, require_distinct
+from airflow_mltest.checks.data.column_kinds import comparable
+from airflow_mltest.checks.data.moments import to_utc
 from airflow_mltest.core.errors import ConfigurationError
 
 if TYPE_CHECKING:
@@ -80,10 +82,9 @@ def key_codes(reference: pd.DataFrame, rows: pd.DataFrame, keys: Sequence[str]) 
 def _together(one: pd.Series[Any], other: pd.Series[Any]) -> pd.Series[Any]:
     import pandas as pd
 
-    from airflow_mltest.checks.data.moments import is_timed, to_utc
-
-    found = [column.infer_objects() if column.dtype == object else column for column in (one, other)]
-    if all(is_timed(column) for column in found):
+    prepared = [comparable(column) for column in (one, other)]
+    found = [column for column, _ in prepared]
+    if all(kind == "times" for _, kind in prepared):
         found = [to_utc(column, str(one.name)).moments for column in found]
     found = [column.astype(object) if isinstance(column.dtype, pd.CategoricalDtype) else column for column in found]
     numeric = [pd.api.types.is_numeric_dtype(column) for column in found if column.notna().any()]

@@ -63,7 +63,7 @@ class LabelShift:
             return Case(name="label_shift", outcome=Outcome.FAILED, detail=detail)
         if kind is Kind.NUMBER:
             old, new, kind = _as_classes(old, new)
-        comparison = replace(comparison, text=False, told_names=_MOST_CLASSES)
+        comparison = replace(comparison, text=False, told_names=_MOST_CLASSES, hidden=subject.hides(self.target))
         aspects = [
             replace(one, name=one.name.replace("drift", "label_shift", 1))
             for one in comparison.aspects(self.target, old, new, kind, subject.rng())

@@ -13,9 +13,9 @@ from airflow_mltest.checks.data.finding import Finding, case_of, judge_share
 from airflow_mltest.checks.data.joins import common_columns, key_codes, names_of
 from airflow_mltest.checks.data.moments import to_utc
 from airflow_mltest.checks.data.shared_rows import SharedRows
+from airflow_mltest.checks.data.subject import REDACTED
 from airflow_mltest.checks.data.target_leakage import find_giveaways
 from airflow_mltest.checks.model.metric import require_confidence
-from airflow_mltest.checks.model.violations import plain
 from airflow_mltest.core.errors import ConfigurationError
 
 if TYPE_CHECKING:
@@ -123,7 +123,8 @@ class Leakage:
             maximum=self.maximum,
             confidence=self.confidence,
             examples=[
-                {"row": plain(subject.rows.index[place]), **{key: plain(subject.rows[key].iloc[place]) for key in keys}}
+                {"row": subject.label(subject.rows, place)}
+                | {key: subject.shown(subject.rows, key, place) for key in keys}
                 for place in np.flatnonzero(shared)[:_EXAMPLES]
             ],
         )
@@ -140,15 +141,20 @@ class Leakage:
         if not dated.all():
             notes.append(f"{int((~dated).sum())} rows have no {name}, and were not judged by it")
         early = (asked.moments < end).to_numpy()
+        hidden = subject.hides(name)
+        when = "" if hidden else f"{end:%Y-%m-%d %H:%M:%S %Z}, "
         return judge_share(
             "rows_before_end_of_training",
             int(early.sum()),
             int(dated.sum()),
-            what=f"rows are from before {end:%Y-%m-%d %H:%M:%S %Z}, the end of the reference",
+            what=f"rows are from before {when}the end of the reference",
             maximum=self.maximum,
             confidence=self.confidence,
             examples=[
-                {"row": plain(subject.rows.index[place]), name: str(asked.moments.iloc[place])}
+                {
+                    "row": subject.label(subject.rows, place),
+                    name: REDACTED if hidden else str(asked.moments.iloc[place]),
+                }
                 for place in np.flatnonzero(early)[:_EXAMPLES]
             ],
         )

@@ -10,7 +10,6 @@ import numpy as np
 from airflow_mltest.checks.data.finding import Finding
 from airflow_mltest.checks.data.neighbours import Neighbours, find_neighbours
 from airflow_mltest.checks.model.intervals import clopper_pearson
-from airflow_mltest.checks.model.violations import plain
 from airflow_mltest.core.outcome import Outcome
 from airflow_mltest.core.statistics import Interval, measured, rows_needed, verdict
 
@@ -98,15 +97,11 @@ class SharedRows:
         shown = shown if shown.size else np.flatnonzero(found.place >= 0)[:_EXAMPLES]
         return tuple(
             {
-                "row": plain(subject.rows.index[place]),
-                "before": _values(reference, self.columns, int(found.place[place])),
-                "after": _values(subject.rows, self.columns, int(place)),
-                "row_of_reference": plain(reference.index[found.place[place]]),
+                "row": subject.label(subject.rows, place),
+                # Column by column: a row of mixed types would make floats of its whole numbers.
+                "before": {str(name): subject.shown(reference, name, found.place[place]) for name in self.columns},
+                "after": {str(name): subject.shown(subject.rows, name, place) for name in self.columns},
+                "row_of_reference": subject.label(reference, found.place[place]),
             }
             for place in shown
         )
-
-
-def _values(rows: pd.DataFrame, columns: Sequence[str], place: int) -> dict[str, Any]:
-    # Column by column: a row of mixed types would make floats of its whole numbers.
-    return {str(name): plain(rows[name].iloc[place]) for name in columns}

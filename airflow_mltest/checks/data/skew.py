@@ -12,7 +12,6 @@ from airflow_mltest.checks.data.differences import Differences, differences
 from airflow_mltest.checks.data.finding import Finding, case_of, judge_share
 from airflow_mltest.checks.data.joins import common_columns, key_codes, names_of
 from airflow_mltest.checks.model.metric import require_confidence
-from airflow_mltest.checks.model.violations import plain
 from airflow_mltest.core.errors import ConfigurationError
 from airflow_mltest.core.figure import Figure, Series
 from airflow_mltest.core.outcome import Outcome
@@ -72,16 +71,16 @@ class Skew:
             found[str(name)] = differences(one, other, tolerance=self.tolerance)
             subject.progress(done, len(columns))
         confidence = 1 - (1 - self.confidence) / len(columns)
-        findings = [self._judge(name, column, confidence) for name, column in found.items()]
+        findings = [self._judge(name, column, confidence, hidden=subject.hides(name)) for name, column in found.items()]
         same = sum(not column.rows.any() for column in found.values())
         notes = [f"{same} of {len(columns)} columns are the same in all {len(pairs.rows)} rows", *pairs.notes]
         if self.columns is None:
             notes += _only_in_one(reference, subject.rows)
         case = case_of("skew", [*findings, _picture(findings, self.maximum)], notes=notes)
-        return _with_examples(case, pairs.examples(reference, subject.rows, keys, found))
+        return _with_examples(case, pairs.examples(subject, reference, keys, found))
 
-    def _judge(self, name: str, found: Differences, confidence: float) -> Finding:
-        far = found.how_far()
+    def _judge(self, name: str, found: Differences, confidence: float, *, hidden: bool) -> Finding:
+        far = found.how_far(hidden=hidden)
         finding = judge_share(
             f"skew[{name}]",
             int(found.rows.sum()),
@@ -126,7 +125,7 @@ class _Pairs:
         return cls(reference=first[left], rows=second[right], notes=tuple(notes))
 
     def examples(
-        self, reference: pd.DataFrame, rows: pd.DataFrame, keys: Sequence[str], found: Mapping[str, Differences]
+        self, subject: DataSubject, reference: pd.DataFrame, keys: Sequence[str], found: Mapping[str, Differences]
     ) -> list[dict[str, Any]]:
         """Show the first rows that differ: the key, and both values of each column that does."""
         differ = np.zeros(len(self.rows), dtype=bool)
@@ -135,11 +134,11 @@ class _Pairs:
         examples = []
         for place in np.flatnonzero(differ)[:_EXAMPLES]:
             at, was = int(self.rows[place]), int(self.reference[place])
-            names = [name for name in rows.columns if str(name) in found and found[str(name)].rows[place]]
+            names = [name for name in subject.rows.columns if str(name) in found and found[str(name)].rows[place]]
             examples.append({
-                "row": ", ".join(str(rows[key].iloc[at]) for key in keys),
-                "before": {str(name): plain(reference[name].iloc[was]) for name in names},
-                "after": {str(name): plain(rows[name].iloc[at]) for name in names},
+                "row": ", ".join(str(subject.shown(subject.rows, key, at)) for key in keys),
+                "before": {str(name): subject.shown(reference, name, was) for name in names},
+                "after": {str(name): subject.shown(subject.rows, name, at) for name in names},
             })  # fmt: skip
         return examples
 

@@ -8,8 +8,9 @@ from typing import TYPE_CHECKING, Any
 import numpy as np
 
 from airflow_mltest.checks.columns import column_of
+from airflow_mltest.checks.data.column_kinds import comparable
 from airflow_mltest.checks.data.finding import Finding
-from airflow_mltest.checks.data.moments import is_timed, to_utc
+from airflow_mltest.checks.data.moments import to_utc
 from airflow_mltest.checks.model.intervals import clopper_pearson, mean_interval
 from airflow_mltest.core.errors import ConfigurationError
 from airflow_mltest.core.figure import Figure, Series
@@ -215,12 +216,10 @@ def _gini(name: str, score: np.ndarray, labels: np.ndarray, confidence: float) -
 
 def _binned(values: tuple[pd.Series[Any], pd.Series[Any]], classes: np.ndarray | None) -> tuple[np.ndarray, np.ndarray]:
     """Number the bins of both columns; what is missing has one of its own, and a category each value."""
-    import pandas as pd
-
-    one, other = (column.infer_objects() if column.dtype == object else column for column in values)
-    if is_timed(one) and is_timed(other):
+    (one, other), kinds = zip(*map(comparable, values), strict=True)
+    if kinds == ("times", "times"):
         trained, asked = (to_utc(column, str(column.name)).seconds() for column in (one, other))
-    elif all(pd.api.types.is_numeric_dtype(column) and column.dtype.kind != "c" for column in (one, other)):
+    elif kinds == ("numbers", "numbers"):
         trained, asked = (column.to_numpy(dtype=float, na_value=np.nan) for column in (one, other))
     else:
         return _categories(one, other)

@@ -16,6 +16,8 @@ from airflow_mltest.core.statistics import measured, rows_needed, verdict, would
 if TYPE_CHECKING:
     import pandas as pd
 
+    from airflow_mltest.core.outcome import Measurement
+
 _EXAMPLES = 5
 
 
@@ -53,14 +55,38 @@ class Changed:
         }
 
 
-def violation_case(  # noqa: PLR0913  what was counted, and in which words it is told
-    name: str, wrong: np.ndarray, changed: Changed, *, what: str, maximum: float, confidence: float
-) -> Case:
+def judged_share(
+    name: str, hits: int, rows: int, *, maximum: float, confidence: float
+) -> tuple[Outcome, Measurement, str]:
     """
     Judge the share of rows that are wrong, bounded exactly.
 
     With *maximum* 0 one wrong row fails, and none passes: no number of rows proves a share of 0. How
     many could still be wrong is in the interval.
+
+    Args:
+        name: The measurement's.
+        hits: Rows that are wrong.
+        rows: Rows that could be; at least one.
+        maximum: The greatest share that is allowed.
+        confidence: That the true share is not beyond the end that is compared, a share.
+
+    Returns:
+        The outcome, the share, and what would decide, as the end of a sentence; empty if it is decided.
+    """
+    interval = clopper_pearson(hits, rows, confidence)
+    at_zero = Outcome.FAILED if hits else Outcome.PASSED
+    outcome = verdict(interval, maximum=maximum) if maximum else at_zero
+    open_ = outcome is Outcome.INCONCLUSIVE
+    rest = would_decide(rows_needed(hits / rows, interval, rows, maximum=maximum)) if open_ else ""
+    return outcome, measured(name, hits / rows, interval, maximum=maximum), rest
+
+
+def violation_case(  # noqa: PLR0913  what was counted, and in which words it is told
+    name: str, wrong: np.ndarray, changed: Changed, *, what: str, maximum: float, confidence: float
+) -> Case:
+    """
+    Make a case of the share of rows that are wrong, as `judged_share` judges it.
 
     Args:
         name: The case's.
@@ -71,20 +97,15 @@ def violation_case(  # noqa: PLR0913  what was counted, and in which words it is
         confidence: That the true share is not beyond the end that is compared, a share.
     """
     hits, rows = int(wrong.sum()), len(wrong)
-    interval = clopper_pearson(hits, rows, confidence)
-    at_zero = Outcome.FAILED if hits else Outcome.PASSED
-    outcome = verdict(interval, maximum=maximum) if maximum else at_zero
+    outcome, share, rest = judged_share(f"{name}_violations_share", hits, rows, maximum=maximum, confidence=confidence)
     examples = changed.examples(wrong)
-    detail = f"{hits} of {rows} rows {what}, a share of {hits / rows:.3g}, at most {interval.high:.3g}; "
-    detail += f"{maximum:g} allowed"
-    if outcome is Outcome.INCONCLUSIVE:
-        needed = rows_needed(hits / rows, interval, rows, maximum=maximum)
-        detail += would_decide(needed)
+    detail = f"{hits} of {rows} rows {what}, a share of {share.value:.3g}, at most {share.high:.3g}; "
+    detail += f"{maximum:g} allowed{rest}"
     return Case(
         name=name,
         outcome=outcome,
         detail=detail + "".join(f"\n{_in_words(example)}" for example in examples),
-        measurements=(measured(f"{name}_violations_share", hits / rows, interval, maximum=maximum),),
+        measurements=(share,),
         facts={"examples": examples},
     )
 

@@ -164,9 +164,9 @@ def test_two_halves_of_one_sample_have_drifted_in_at_most_five_of_a_hundred_runs
     outcomes = []
     for seed in range(100):
         rng = np.random.default_rng(seed)
-        both = pd.DataFrame(rng.normal(size=(1200, 12))).add_prefix("x")
-        both["c"] = rng.choice(list("abcdefgh"), 1200)
-        outcomes.append(ask(both[:600], both[600:], maximum=0.0, max_missing=0.0).outcome)
+        both = pd.DataFrame(rng.normal(size=(800, 6))).add_prefix("x")
+        both["c"] = rng.choice(list("abcdefgh"), 800)
+        outcomes.append(ask(both[:400], both[400:], maximum=0.0, max_missing=0.0).outcome)
 
     # With a maximum of 0 nothing but the test stands between luck and an alarm.
     assert outcomes.count(Outcome.FAILED) <= 5 + 4
@@ -323,8 +323,8 @@ def test_constant_that_changed_fails_and_one_that_did_not_passes(method):
         assert column(np.full(3000, other), reference=np.full(3000, 5.0), method=method).outcome is Outcome.FAILED
 
 
-def test_two_million_distinct_names_are_compared_in_seconds_and_little_memory():
-    names = pd.Series(np.char.add("user-", (10**6 + np.arange(2_000_000)).astype(str)), dtype="str")
+def test_half_a_million_distinct_names_are_compared_in_seconds_and_little_memory():
+    names = pd.Series(np.char.add("user-", (10**6 + np.arange(500_000)).astype(str)), dtype="str")
     start_s = time.process_time()
     case = column(names[::2], reference=names[1::2])
     took_s = time.process_time() - start_s
@@ -335,7 +335,7 @@ def test_two_million_distinct_names_are_compared_in_seconds_and_little_memory():
 
     assert case.outcome is Outcome.PASSED
     assert set(named(case)) == {"drift[x, length]", "drift[x, words]"}
-    assert took_s < 20
+    assert took_s < 5
     assert len(cells.names) <= 1000
     # What 20,000 names take that are looked at, and a few numbers a row.
     assert peak_bytes < 10e6 + 100 * 100_000
