@@ -111,6 +111,7 @@ class Suite:
         incomplete: Why the run did not reach its end; empty when it did.
         stands_for: The task whose suites this one has merged, in the same run; a report shows this
             one in their place. Empty: none.
+        attachments: Files that were kept beside it, as paths from the run's folder in the report store.
     """
 
     name: str
@@ -123,6 +124,7 @@ class Suite:
     duration_s: float = 0.0
     incomplete: str = ""
     stands_for: str = ""
+    attachments: tuple[str, ...] = ()
 
     @property
     def outcome(self) -> Outcome:

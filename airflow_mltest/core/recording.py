@@ -41,6 +41,7 @@ class Recording:
         self.subject: dict[str, str] = {}
         self.environment: dict[str, Any] = {}
         self.stands_for = ""
+        self.attachments: dict[str, str] = {}
         self._on_case = on_case
         self._on_progress = on_progress
         self._started_at = datetime.now(UTC)
@@ -57,6 +58,10 @@ class Recording:
     def under(self, **environment: Any) -> None:
         """Say under which conditions it is tested."""
         self.environment.update(environment)
+
+    def attach(self, name: str, content: str) -> None:
+        """Have a file kept beside the suite: one for a person to read, on which no verdict rests."""
+        self.attachments[name] = content
 
     def add(self, case: Case) -> None:
         """Record a case that has just ended."""

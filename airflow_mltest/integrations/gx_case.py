@@ -136,7 +136,11 @@ def case_of(name: str, expectation: Any, answer: Answer, rules: Rules, columns: 
         outcome=outcome,
         detail="; ".join(filter(None, (detail, answer.note))),
         measurements=_measurements(name, expectation, result),
-        facts={"expectation": plain(expectation.configuration.kwargs), "result": plain(result)},
+        facts={
+            "expectation": plain(expectation.configuration.kwargs),
+            "result": plain(result),
+            "success": bool(answer.success),
+        },
     )
 
 

@@ -22,7 +22,7 @@ class DataTestOperator(SuiteOperator):
     Ask a data set what it has to be.
 
     Expectations are asked where the data lies: of a database in the database, of a Spark frame in
-    Spark, of Parquet that would take more than 256 MiB of memory batch by batch; what cannot be
+    Spark, of files that would take more than 256 MiB of memory batch by batch; what cannot be
     asked batch by batch is asked of its columns, whole, and its case says so. *checks* look at rows
     together, so that all of them are read.
 
@@ -105,6 +105,7 @@ class DataTestOperator(SuiteOperator):
         recording.about(data=data.name, data_digest=data.digest)
         if expectations:
             data.validate(expectations, recording, rules)
+            self._attach_page(expectations, recording)
         if self.checks:
             self._check(data.rows(), recording)
 
@@ -115,6 +116,14 @@ class DataTestOperator(SuiteOperator):
             return data_source.in_database(self.data, self.conn_id, self.where)
         return data_source.opened(_paths(self.data), self.where, whole=bool(self.checks))
 
+    def _attach_page(self, expectations: Sequence[Any], recording: Recording) -> None:
+        from airflow_mltest.integrations.gx_page import page_of
+
+        try:
+            recording.attach("data-docs.html", page_of(expectations, recording.suite()))
+        except Exception as error:  # noqa: BLE001  another library's pages: no verdict rests on them
+            self.log.warning("there is no Data Docs page: %s: %s", type(error).__name__, error)
+
     def _check(self, rows: Any, recording: Recording) -> None:
         from airflow_mltest.checks.ask import ask
         from airflow_mltest.checks.data.subject import DataSubject
@@ -124,6 +133,7 @@ class DataTestOperator(SuiteOperator):
         subject = DataSubject(
             rows=rows,
             reference=reference,
+            redact=self.redact,
             on_progress=lambda done, total: recording.progress(f"{done} of {total}"),
         )
         ask(self.checks, subject, recording)

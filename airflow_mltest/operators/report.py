@@ -55,7 +55,7 @@ class ReportOperator(BaseOperator):
         report = report_of(self.name, suites, required=self.required, dag_id=ti.dag_id, run_id=ti.run_id)
         files = {
             "report.json": dumps(report_to_document(report)),
-            "report.html": render(report, past=past_of(report, store)),
+            "report.html": render(report, past=past_of(report, store), run_folder=".."),
             "junit.xml": to_junit(report),
         }
         addresses = store.write(ti.dag_id, ti.run_id, self.name, files)

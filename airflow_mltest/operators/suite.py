@@ -26,6 +26,7 @@ if TYPE_CHECKING:
     from airflow_mltest.core.outcome import Kind, Origin, Suite
     from airflow_mltest.core.recording import Recording
     from airflow_mltest.operators.live import Live
+    from airflow_mltest.reports.store import Kept
 
 SUMMARY_KEY = "summary"
 
@@ -110,7 +111,7 @@ class SuiteOperator(BaseOperator):
         self.log.info("::endgroup::")
         live.progress(recording)
         suite = recording.suite(incomplete=str(failure) if failure else "")
-        return self._answer(suite, store.keep(suite), failure, context)
+        return self._answer(store.put(suite, recording.attachments), failure, context)
 
     def on_kill(self) -> None:
         """Stop the run at once; `execute` then keeps what had finished."""
@@ -139,12 +140,13 @@ class SuiteOperator(BaseOperator):
             self._live = None
         return None
 
-    def _answer(self, suite: Suite, address: str, failure: BaseException | None, context: Context) -> Any:
+    def _answer(self, kept: Kept, failure: BaseException | None, context: Context) -> Any:
         """Push the summary, emit the metrics, and raise or return what the run has earned."""
         from airflow_mltest.reports.document import summarise
         from airflow_mltest.telemetry import emit
 
-        summary = summarise(suite, address)
+        suite, address = kept.suite, kept.address
+        summary = summarise(suite, address, kept.digest)
         emit(suite)
         result = self.result(summary)
         error = failure or self.verdict(suite, address)

@@ -34,6 +34,7 @@ def suite_to_document(suite: Suite) -> dict[str, Any]:
         "counts": suite.counts,
         "incomplete": suite.incomplete,
         "stands_for": suite.stands_for,
+        "attachments": suite.attachments,
         "started_at": suite.started_at,
         "duration_s": suite.duration_s,
         "origin": None if suite.origin is None else asdict(suite.origin),
@@ -70,6 +71,7 @@ def suite_from_document(document: Mapping[str, Any]) -> Suite:
         duration_s=_read(document, "duration_s", Real, where, 0.0),
         incomplete=_read(document, "incomplete", str, where, ""),
         stands_for=_read(document, "stands_for", str, where, ""),
+        attachments=tuple(str(path) for path in _read(document, "attachments", list, where, [])),
     )
 
 
@@ -113,12 +115,12 @@ def dumps(document: Mapping[str, Any]) -> str:
     return json.dumps(document, ensure_ascii=False, allow_nan=False) + "\n"
 
 
-def summarise(suite: Suite, address: str) -> dict[str, Any]:
+def summarise(suite: Suite, address: str, digest: str = "") -> dict[str, Any]:
     """
     Say the most important of *suite* in at most 48 KB of strict JSON, for XCom.
 
     Where that is not enough, details go first, then failures, then metrics; `omitted` counts what
-    is not there.
+    is not there. The *digest* is of the bytes that are kept at *address*.
     """
     summary: dict[str, Any] = {
         "suite": _clip(suite.name, 1_000),
@@ -132,6 +134,7 @@ def summarise(suite: Suite, address: str) -> dict[str, Any]:
             for case in suite.failures[:_FAILURES]
         ],
         "address": _clip(address, 8_000),
+        "digest": digest,
     }
     if suite.incomplete:
         summary["incomplete"] = _clip(suite.incomplete, _DETAIL_BYTES)

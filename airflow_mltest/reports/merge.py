@@ -140,6 +140,7 @@ def _one(shards: Sequence[Suite]) -> Suite:
         started_at=min(shard.started_at for shard in shards),
         duration_s=max(shard.duration_s for shard in shards),
         incomplete="; ".join(f"{name}: {reason}" for name, reason in zip(names, reasons, strict=True) if reason),
+        attachments=tuple(path for shard in shards for path in shard.attachments),
     )
 
 

@@ -19,7 +19,7 @@ if TYPE_CHECKING:
 
     from jinja2 import Template
 
-    from airflow_mltest.core.figure import Figure
+    from airflow_mltest.core.figure import Figure, Matrix
     from airflow_mltest.core.outcome import Case, Suite
     from airflow_mltest.reports.merge import Report
 
@@ -62,10 +62,10 @@ class _Section:
     rows: list[Case]
     listed: dict[str, list[Case]]
     unlisted: int
-    trends: tuple[Figure, ...]
+    trends: tuple[Figure | Matrix, ...]
 
 
-def render(report: Report, *, past: Sequence[Suite] = ()) -> str:
+def render(report: Report, *, past: Sequence[Suite] = (), run_folder: str = "") -> str:
     """
     Write *report* as one HTML page that loads and runs nothing, whatever the tests have printed.
 
@@ -75,6 +75,8 @@ def render(report: Report, *, past: Sequence[Suite] = ()) -> str:
     Args:
         report: What to show.
         past: Suites of earlier runs, newest first: what they measured is shown beside what was measured now.
+        run_folder: Where the run's folder of the store lies, seen from the page, so that attachments can be
+            linked; empty: their paths are told.
     """
     sections = [_section(f"suite-{number}", suite, past) for number, suite in enumerate(report.suites, 1)]
     loud = [
@@ -93,6 +95,7 @@ def render(report: Report, *, past: Sequence[Suite] = ()) -> str:
         told=loud[:_TOLD_CASES],
         untold=loud[_TOLD_CASES:][:_LISTED_CASES],
         loud_count=len(loud),
+        run_folder=run_folder,
         anchors={id(case): f"case-{number}" for number, (_, case) in enumerate(loud[:_TOLD_CASES], 1)},
         pictured={*list(dict.fromkeys(id(case) for case in shown if case.figures))[:_PICTURED_CASES]},
     )

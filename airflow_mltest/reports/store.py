@@ -6,14 +6,14 @@ import hashlib
 import json
 import logging
 import re
-from dataclasses import dataclass
+from dataclasses import dataclass, replace
 from typing import TYPE_CHECKING, Any
-from urllib.parse import unquote
+from urllib.parse import quote, unquote
 
 from airflow_mltest.core.errors import BrokenRunError, ConfigurationError
 from airflow_mltest.core.outcome import Origin, Suite
 from airflow_mltest.reports.document import dumps, suite_from_document, suite_to_document
-from airflow_mltest.reports.files import Files, part_of_path
+from airflow_mltest.reports.files import Files, part_of_path, read_whole
 from airflow_mltest.reports.merge import merge
 
 if TYPE_CHECKING:
@@ -31,7 +31,7 @@ _LOOKED_INTO = 3
 @dataclass(frozen=True, slots=True, kw_only=True)
 class Kept:
     """
-    A suite that was read from the store.
+    A suite that lies in the store.
 
     Args:
         suite: What it said; one that cannot be read is broken, and says why.
@@ -60,9 +60,17 @@ class Store:
         """Give the folder of a run; no id leads out of the root."""
         return self._files.folder(dag_id, run_id)
 
-    def keep(self, suite: Suite) -> str:
+    def keep(self, suite: Suite, attachments: Mapping[str, str] | None = None) -> str:
+        """Do what `put` does, and give the address."""
+        return self.put(suite, attachments).address
+
+    def put(self, suite: Suite, attachments: Mapping[str, str] | None = None) -> Kept:
         """
-        Write *suite* where its origin says, in place of what is there, and give the address.
+        Write *suite* where its origin says, in place of what is there, and give what was written.
+
+        Args:
+            suite: What to keep; of its attachments it names those that could be written.
+            attachments: Files to write beside it, by name.
 
         Raises:
             BrokenRunError: The root cannot be written.
@@ -71,11 +79,16 @@ class Store:
         if origin is None:
             msg = f"suite {suite.name!r} has no origin, so there is no place for it in the store."
             raise ConfigurationError(msg)
+        # First the files, then the suite: it names none that is not there, and none takes its place.
+        paths = [self._beside(origin, name, content) for name, content in (attachments or {}).items()]
+        suite = replace(suite, attachments=(*suite.attachments, *filter(None, paths)))
         content = dumps(suite_to_document(suite)).encode("utf-8", errors="replace")
-        return self._files.put(self._place(origin), f"{origin.try_number}.json", content)
+        address = self._files.put(self._place(origin), f"{origin.try_number}.json", content)
+        return Kept(suite=suite, address=address, digest=_digest(content))
 
     def earlier(self, origin: Origin) -> Suite | None:
         """Read what the try before *origin*'s has kept of its suite; None where there is nothing to read."""
+        self._files.forget_listings()
         tries = [number for number in self._tries(self._place(origin)) if number < origin.try_number]
         if not tries:
             return None
@@ -110,7 +123,7 @@ class Store:
         """
         path = self._files.folder(dag_id, run_id, name) / file
         try:
-            return bytes(path.read_bytes())
+            return read_whole(path)
         except Exception as error:  # an object store raises its client's own
             msg = f"the report store has no readable {str(path)!r}: {type(error).__name__}: {error}"
             raise BrokenRunError(msg) from error
@@ -124,7 +137,8 @@ class Store:
         """
         self._files.forget_listings()
         folder = self.folder(dag_id, run_id)
-        found = [self._read(path, dag_id, run_id) for path in self._newest(folder)]
+        with self._files.telling("read"):
+            found = [self._read(path, dag_id, run_id) for path in self._newest(folder)]
         return sorted(found, key=lambda kept: (kept.suite.started_at, kept.address))
 
     def past(self, dag_id: str, task_id: str, *, before: datetime, most: int = 20) -> list[Suite]:
@@ -142,6 +156,7 @@ class Store:
         """
         found: list[Suite] = []
         try:
+            self._files.forget_listings()
             runs = sorted(self._files.folder(dag_id).iterdir(), key=_when, reverse=True)
             for run in runs[: most * _LOOKED_INTO]:
                 found += self._said_in(run, dag_id, task_id, before)
@@ -173,6 +188,16 @@ class Store:
             return []
         return [int(path.name.removesuffix(".json")) for path in task.iterdir() if _TRY.fullmatch(path.name)]
 
+    def _beside(self, origin: Origin, name: str, content: str) -> str:
+        """Write a file that a suite can do without, and give its path from the run's folder; empty where it failed."""
+        quoted = quote(name, safe="")
+        try:
+            self.attach(origin, quoted, content.encode("utf-8", errors="replace"))
+        except BrokenRunError as error:
+            _log.warning("%s is not kept: %s", name, error)
+            return ""
+        return f"{self._place(origin).name}/{origin.try_number}.{quoted}"
+
     def _place(self, origin: Origin) -> Any:
         """Give the folder of a task, or of one of its mapped instances."""
         return self.folder(origin.dag_id, origin.run_id) / f"{part_of_path(origin.task_id)}@{origin.map_index}"
@@ -180,8 +205,8 @@ class Store:
     def _read(self, path: Any, dag_id: str, run_id: str) -> Kept:
         digest = ""
         try:
-            content = path.read_bytes()
-            digest = f"sha256:{hashlib.sha256(content).hexdigest()}"
+            content = read_whole(path)
+            digest = _digest(content)
             suite = suite_from_document(json.loads(content))
         except Exception as error:  # noqa: BLE001  an object store's own, JSON's, ours: the reader sees which
             task_id, _, map_index = path.parent.name.rpartition("@")
@@ -194,6 +219,10 @@ class Store:
             )
             suite = Suite(name=origin.task_id, kind="code", origin=origin, incomplete=f"unreadable: {error}")
         return Kept(suite=suite, address=str(path), digest=digest)
+
+
+def _digest(content: bytes) -> str:
+    return f"sha256:{hashlib.sha256(content).hexdigest()}"
 
 
 def _when(run: Any) -> tuple[float, str, str]:

@@ -80,3 +80,12 @@ def test_suite_says_when_it_began_and_how_long_it_took():
     assert second.started_at == first.started_at
     assert 0 <= first.duration_s <= second.duration_s
     assert first.started_at + timedelta(seconds=second.duration_s) <= datetime.now(UTC) + timedelta(seconds=1)
+
+
+def test_what_is_attached_is_held_for_the_store_and_named_by_no_suite_before_it_is_kept():
+    recording = Recording("data", "data")
+    recording.attach("page.html", "<p>old")
+    recording.attach("page.html", "<p>new")
+
+    assert recording.attachments == {"page.html": "<p>new"}
+    assert recording.suite().attachments == ()

@@ -1,10 +1,15 @@
 import json
+import re
 import sqlite3
+from dataclasses import dataclass
+from urllib.parse import unquote
 
 import pandas as pd
 import pytest
 
+from airflow_mltest.checks.data.leakage import Leakage
 from airflow_mltest.checks.data.row_count import RowCount
+from airflow_mltest.integrations import table_files
 from airflow_mltest.operators import data_source
 
 ROWS = pd.DataFrame({"age": [20, 35, 41], "month": [1, 2, 3]})
@@ -122,6 +127,20 @@ def test_parquet_beyond_memory_is_asked_in_batches(run_task, parquet, monkeypatc
     assert kept()["data"].subject["data_digest"].startswith("sha256:")
 
 
+def test_csv_beyond_memory_is_asked_in_batches_but_for_checks(run_task, tmp_path, monkeypatch, kept):
+    monkeypatch.setattr(data_source, "LARGE_BYTES", 0)
+    monkeypatch.setattr(table_files, "_FEWEST_ROWS", 1)
+    monkeypatch.setattr(table_files, "_BYTES_A_BATCH", 0)
+    ROWS.to_csv(tmp_path / "rows.csv.gz", index=False)
+    unique = {"type": "expect_column_values_to_be_unique", "kwargs": {"column": "age"}}
+    own = {"data": str(tmp_path / "rows.csv.gz"), "expectations": [BETWEEN, unique], "where": [("month", "<", 3)]}
+
+    assert run_task(operator(**own)).state == "success"
+    assert "age was read whole" in kept()["data"].cases[1].detail
+    assert run_task(operator(**own, checks=[RowCount(minimum=2)])).state == "success"
+    assert [case.detail for case in kept()["data"].cases] == ["", "", "2 rows; wanted at least 2"]
+
+
 def test_warnings_fail_the_task_only_if_they_are_asked_to(run_task, parquet):
     own = {"data": parquet, "expectations": [{**BETWEEN, "severity": "warning"}]}
 
@@ -134,6 +153,22 @@ def test_redacted_values_are_in_no_xcom(run_task, parquet):
 
     assert ran.state == "failed"
     assert "41" not in json.dumps(ran.xcoms["return_value"]["failures"])
+
+
+@pytest.mark.parametrize("redact, shown", [((), True), (["age"], False)])
+def test_checks_do_not_show_what_is_redacted(run_task, parquet, report_root, redact, shown):
+    @dataclass(frozen=True)
+    class Shows:
+        def run(self, subject):
+            raise KeyError(f"age {subject.rows['age'].max()}")
+
+    own = {"data": parquet, "reference": parquet, "checks": [Leakage(keys=("age",)), Shows()], "redact": redact}
+    ran = run_task(operator(**own))
+
+    assert ran.state == "failed"
+    suite = json.loads((report_root / "d" / "r" / "data@-1" / "1.json").read_text())
+    assert [case["outcome"] for case in suite["cases"]] == ["failed", "broken"]
+    assert ("41" in json.dumps([[case["detail"], case.get("facts")] for case in suite["cases"]])) is shown
 
 
 @pytest.mark.parametrize(
@@ -155,3 +190,51 @@ def test_bad_input_is_named_with_the_operator(run_task, parquet, own, state, sai
     assert ran.state == state
     assert "DataTestOperator 'data'" in str(ran.error)
     assert said in str(ran.error).replace("file://", "")
+
+
+@pytest.mark.parametrize("beyond_memory", [False, True])
+@pytest.mark.parametrize("own", [{}, {"data": "people", "conn_id": "db"}])
+def test_data_docs_are_kept_beside_the_suite_and_hide_what_is_redacted(
+    run_task, parquet, database, monkeypatch, report_root, kept, own, beyond_memory
+):
+    if beyond_memory:
+        monkeypatch.setattr(data_source, "LARGE_BYTES", 0)
+    checks = () if beyond_memory else [RowCount(minimum=1)]
+    for redact, shown in (((), True), (["age"], False)):
+        make = operator(**{"data": parquet, "expectations": [BETWEEN], "checks": checks, "redact": redact, **own})
+        assert run_task(make).state == "failed"
+        (path,) = kept()["data"].attachments
+        page = (report_root / "d" / "r" / path).read_text()
+        assert path == "data@-1/1.data-docs.html"
+        assert "unexpected values found" in page
+        assert (">41<" in page.replace(" ", "").replace("\n", "")) is shown
+
+
+def test_data_docs_that_cannot_be_written_change_no_verdict(run_task, parquet, monkeypatch, kept):
+    from airflow_mltest.integrations import gx_page
+
+    monkeypatch.delattr(gx_page, "_HEAD")
+    own = {"data": parquet, "expectations": [BETWEEN], "where": [("month", "<", 3)]}
+
+    assert run_task(operator(**own)).state == "success"
+    assert kept()["data"].passed
+    assert kept()["data"].attachments == ()
+
+
+def test_checks_alone_have_no_data_docs(run_task, parquet, kept):
+    assert run_task(operator(data=parquet, checks=[RowCount(minimum=3)])).state == "success"
+    assert kept()["data"].attachments == ()
+
+
+def test_report_of_the_run_links_the_data_docs(run_task, parquet, report_root):
+    def report(**kwargs):
+        from airflow_mltest.operators.report import ReportOperator
+
+        return ReportOperator(task_id="report", **kwargs)
+
+    run_task(operator(data=parquet, expectations=[BETWEEN]))
+    run_task(report)
+    page = report_root / "d" / "r" / "report" / "report.html"
+    (link,) = re.findall(r'href="(\.\.[^"]+)"', page.read_text())
+
+    assert "Data Docs" in (page.parent / unquote(link)).read_text()

@@ -23,7 +23,7 @@ from airflow_mltest.reports.document import (
 )
 from airflow_mltest.reports.merge import Report
 
-SUMMARY_KEYS = {"suite", "kind", "outcome", "counts", "metrics", "subject", "failures", "address"}
+SUMMARY_KEYS = {"suite", "kind", "outcome", "counts", "metrics", "subject", "failures", "address", "digest"}
 LIMIT_BYTES = 48 * 1024
 anything = st.text(max_size=8)
 seconds = st.floats(0, 1e6)
@@ -313,7 +313,7 @@ def test_time_is_written_with_its_offset(rich_suite):
 
 def test_summary_says_what_the_contract_names(suite, case):
     whole = suite("s", case("a", "failed", detail="x"), "passed", subject={"model": "m"})
-    summary = summarise(whole, "/address")
+    summary = summarise(whole, "/address", "sha256:0")
 
     assert summary == {
         "suite": "s",
@@ -324,6 +324,7 @@ def test_summary_says_what_the_contract_names(suite, case):
         "subject": {"model": "m"},
         "failures": [{"name": "a", "detail": "x"}],
         "address": "/address",
+        "digest": "sha256:0",
     }
 
 
@@ -340,3 +341,13 @@ def test_summary_of_much_stays_small_and_counts_what_it_leaves_out(metrics, fail
     left_out = summary.get("omitted", {}).get("metrics", 0)
     assert len(summary["metrics"]) + left_out == metrics
     assert len(summary["failures"]) + summary.get("omitted", {}).get("failures", 0) == min(failures, 20)
+
+
+def test_attachments_are_read_back_and_earlier_documents_have_none(validator, suite):
+    document = suite_to_document(suite("a", "passed", attachments=("a@-1/1.page.html",)))
+    validator.validate(document)
+
+    assert suite_from_document(document).attachments == ("a@-1/1.page.html",)
+    del document["attachments"]
+    validator.validate(document)
+    assert suite_from_document(document).attachments == ()

@@ -246,3 +246,10 @@ def test_suite_stands_for_no_shards_of_another_run():
     origin = Origin(dag_id="d", run_id="another", task_id="unit", map_index=0)
 
     assert len(merge([merged, suite(case("a", FAILED), origin=origin)])) == 2
+
+
+def test_files_of_every_shard_are_named():
+    shards = [suite(case("a"), shard=shard, attachments=(f"unit@{shard}/1.page.html",)) for shard in (0, 1)]
+
+    (merged,) = merge(shards)
+    assert merged.attachments == ("unit@0/1.page.html", "unit@1/1.page.html")

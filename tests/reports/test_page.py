@@ -226,3 +226,14 @@ def test_metrics_over_past_versions_are_drawn_in_the_section_of_their_suite(suit
     assert "Metrics over past versions" in page
     assert "auc by model version: at 1 0.8; at 2 0.9. Bounds: 0.5." in page
     assert "Metrics over past" not in render(report)
+
+
+def test_attachments_are_linked_where_the_runs_folder_is_known_and_else_told_by_their_path(suite):
+    path = 'g%2Ea@-1/1."page".html'
+    report = report_of("r", [suite("g.a", "passed", attachments=(path,))])
+    linked, told = Tags(render(report, run_folder="..")), Tags(render(report))
+
+    assert "../g%252Ea%40-1/1.%22page%22.html" in linked.loads
+    assert path in linked.text
+    assert path in told.text
+    assert all(link.startswith("#") for link in told.loads)

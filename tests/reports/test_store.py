@@ -1,3 +1,4 @@
+import hashlib
 import json
 import os
 import threading
@@ -338,3 +339,37 @@ def _keep_in(store, run_id, number, *suites):
     ]
     os.utime(store.folder("d", run_id), (number, number))
     return kept
+
+
+@pytest.mark.parametrize("name", ["data-docs.html", "../../x.html", "/x", "..", "json", "a b.html"])
+def test_attachment_lies_beside_its_suite_whatever_it_is_called_and_is_no_suite(tmp_path, suite, name):
+    store = Store(tmp_path)
+    store.keep(suite("g.a", "passed", "failed", try_number=2), {name: "ü"})
+    (kept,) = store.kept("d", "r")
+
+    assert kept.suite.counts["failed"] == 1
+    (path,) = (tmp_path / "d" / "r" / attached for attached in kept.suite.attachments)
+    assert path.resolve().parent == Path(kept.address).parent
+    assert name == "json" or path.read_text() == "ü"
+    assert {file for file in tmp_path.rglob("*") if file.is_file()} == {path, Path(kept.address)}
+    assert store.earlier(suite("g.a", try_number=3).origin).counts == kept.suite.counts
+
+
+def test_what_was_put_has_the_digest_of_the_bytes_that_lie_there(tmp_path, suite):
+    put = Store(tmp_path).put(suite("a", "passed"), {"page.html": "ü"})
+    (kept,) = Store(tmp_path).kept("d", "r")
+
+    assert put == kept
+    assert put.digest == f"sha256:{hashlib.sha256(Path(put.address).read_bytes()).hexdigest()}"
+
+
+def test_attachment_that_cannot_be_written_costs_the_suite_nothing(tmp_path, suite, caplog):
+    store = Store(tmp_path)
+    in_the_way = Path(store.keep(suite("a", "passed"))).parent / "1.first.html"
+    (in_the_way / "x").mkdir(parents=True)
+    store.keep(suite("a", "failed"), {"first.html": "", "second.html": ""})
+    (kept,) = store.kept("d", "r")
+
+    assert kept.suite.counts["failed"] == 1
+    assert kept.suite.attachments == ("a@-1/1.second.html",)
+    assert "first.html is not kept" in caplog.text
