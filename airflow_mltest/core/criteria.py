@@ -2,78 +2,25 @@
 
 from __future__ import annotations
 
-import hashlib
-import json
 import math
-from dataclasses import asdict, dataclass, field
-from datetime import datetime, timedelta
+from collections.abc import Mapping
+from dataclasses import dataclass
+from decimal import Decimal
+from numbers import Real
 from typing import TYPE_CHECKING, Any, Protocol
 
+from airflow_mltest.core.decision import Decision, Finding
 from airflow_mltest.core.errors import ConfigurationError
+from airflow_mltest.core.evidence import Candidate, Evidence, usable
 from airflow_mltest.core.metrics import metrics_of
-from airflow_mltest.core.outcome import Outcome, Suite
+from airflow_mltest.core.outcome import Outcome
 
 if TYPE_CHECKING:
-    from collections.abc import Mapping, Sequence
+    from collections.abc import Iterator, Sequence
 
-_CLOCK_SKEW = timedelta(minutes=5)
-_ABOUT_A_MODEL = {"model", "deployment"}
-
-
-@dataclass(frozen=True, slots=True, kw_only=True)
-class Evidence:
-    """
-    A finished suite, and where it is kept.
-
-    Args:
-        suite: What it said.
-        address: Where it can be read.
-        digest: `sha256:` of the bytes at the address.
-    """
-
-    suite: Suite
-    address: str
-    digest: str
-
-
-@dataclass(frozen=True, slots=True, kw_only=True)
-class Candidate:
-    """
-    The version that wants to be promoted, and the moment of judgement.
-
-    Args:
-        model: The registered model.
-        version: Its version.
-        digest: Of the version's artifacts, as the registry has them now.
-        champion: The version it would replace; None on a first release.
-        now: The moment of judgement, aware.
-        max_age: How old evidence may be; None for any age.
-    """
-
-    model: str
-    version: str
-    digest: str
-    champion: str | None
-    now: datetime
-    max_age: timedelta | None = None
-
-    def __post_init__(self) -> None:
-        if not (self.model and self.version and self.digest):
-            msg = f"nothing to judge: model {self.model!r}, version {self.version!r}, digest {self.digest!r}; name all."
-            raise ConfigurationError(msg)
-        if self.now.utcoffset() is None:
-            msg = f"the moment of judgement, {self.now}, has no time zone: pass `datetime.now(UTC)`."
-            raise ConfigurationError(msg)
-
-
-@dataclass(frozen=True, slots=True, kw_only=True)
-class Finding:
-    """What one criterion saw, beside what it wanted."""
-
-    criterion: str
-    holds: bool
-    seen: str
-    wanted: str
+# A decision travels through Airflow's database and a person's screen.
+_TEXT = 1_000
+_TOLD_ELSEWHERE = {"model", "version", "model_digest"}
 
 
 class Criterion(Protocol):
@@ -99,10 +46,11 @@ class SuitePassed:
     def judge(self, evidence: Sequence[Evidence], candidate: Candidate) -> Finding:
         """Look at the one piece of evidence of that name."""
         wanted = "passed, or inconclusive" if self.accept_inconclusive else "passed"
-        suite, problem = _usable(self.suite, evidence, candidate)
+        piece, problem = usable(self.suite, evidence, candidate)
+        suite = piece.suite
         answered = suite.passed or (self.accept_inconclusive and suite.outcome is Outcome.INCONCLUSIVE)
         holds = answered and not problem
-        return Finding(criterion=f"suite {self.suite}", holds=holds, seen=problem or _told(suite), wanted=wanted)
+        return Finding(criterion=f"suite {self.suite}", holds=holds, seen=problem or str(piece), wanted=wanted)
 
 
 @dataclass(frozen=True, slots=True)
@@ -133,8 +81,8 @@ class MetricHolds:
         name = f"{self.suite}: {self.metric}"
         limits = (("at least", self.minimum), ("at most", self.maximum))
         wanted = " and ".join(f"{word} {bound}" for word, bound in limits if bound is not None)
-        suite, problem = _usable(self.suite, evidence, candidate)
-        value = metrics_of(suite).get(self.metric, math.nan)
+        piece, problem = usable(self.suite, evidence, candidate)
+        value = metrics_of(piece.suite).get(self.metric, math.nan)
         # Not `value < minimum`: NaN is below nothing, and would open the gate.
         above = self.minimum is None or value >= self.minimum
         below = self.maximum is None or value <= self.maximum
@@ -143,68 +91,67 @@ class MetricHolds:
 
 
 @dataclass(frozen=True, slots=True, kw_only=True)
-class Decision:
+class MetricAgainstChampion:
     """
-    Whether a version may be promoted, and everything that this rests on.
+    A number that a suite measured is close enough to what the champion's gate wrote of the champion.
+
+    Both have to be measured on the same data; on a first release there is nothing to compare with,
+    and it holds. In the metric's own unit, since a share of a number that may be zero or below means
+    nothing. It knows nothing of luck: where the champion can be asked again, the check `NotWorseThan`
+    does.
 
     Args:
-        model: The registered model.
-        version: The version that was judged.
-        digest: Of its artifacts when it was judged.
-        champion: The version it was judged against; None on a first release.
-        approved: Whether every criterion holds.
-        findings: What each criterion saw.
-        evidence: Address and digest of each suite, by the suite's name.
-        decided_at: When, as ISO 8601.
+        suite: The suite's name, the same in both releases.
+        metric: The number's name, as in the suite's metrics.
+        max_drop: How far it may be below the champion's, for what should be high.
+        max_rise: How far it may be above the champion's, for what should be low.
     """
 
-    model: str
-    version: str
-    digest: str
-    champion: str | None
-    approved: bool
-    findings: tuple[Finding, ...]
-    evidence: Mapping[str, Mapping[str, str]] = field(default_factory=dict)
-    decided_at: str = ""
+    suite: str
+    metric: str
+    max_drop: float | None = None
+    max_rise: float | None = None
 
     def __post_init__(self) -> None:
-        # An edited "approved" is no approval.
-        if self.approved and not (self.findings and all(finding.holds is True for finding in self.findings)):
-            msg = f"the decision on {self.model} {self.version} says approved, its findings do not: run the gate again."
+        given = [bound for bound in (self.max_drop, self.max_rise) if bound is not None]
+        if len(given) != 1 or not (math.isfinite(given[0]) and given[0] >= 0):
+            msg = f"{self} compares nothing: give either max_drop or max_rise, a finite number of 0 or more."
             raise ConfigurationError(msg)
 
-    @property
-    def reasons(self) -> tuple[str, ...]:
-        """Why not: each criterion that does not hold, with what it saw."""
-        return tuple(f"{f.criterion}: {f.seen} (wanted {f.wanted})" for f in self.findings if not f.holds)
+    def judge(self, evidence: Sequence[Evidence], candidate: Candidate) -> Finding:
+        """Compare, where a number that is not known of either is close to nothing."""
+        piece, problem = usable(self.suite, evidence, candidate)
+        value = metrics_of(piece.suite).get(self.metric, math.nan)
+        problem = problem or ("not measured" if math.isnan(value) else "")
+        seen, holds = problem or f"{value}; no champion", not problem
+        if holds and candidate.champion is not None:
+            champions, why_not = self._champions(piece, candidate)
+            seen = f"{value}; {why_not or f'version {candidate.champion} has {champions}'}"
+            holds = not why_not and self._close(value, champions)
+        bound = f"{self.max_rise} above" if self.max_drop is None else f"{self.max_drop} below"
+        return Finding(
+            criterion=f"{self.suite}: {self.metric} against the champion",
+            holds=holds,
+            seen=seen,
+            wanted=f"at most {bound} the champion's, on the same data",
+        )
 
-    @property
-    def id(self) -> str:
-        """Name this decision: a hash over all of it."""
-        return hashlib.sha256(json.dumps(self.to_dict(), sort_keys=True).encode()).hexdigest()[:16]
+    def _champions(self, piece: Evidence, candidate: Candidate) -> tuple[float, str]:
+        """Give the champion's number, and why it is none to compare with; empty when it is."""
+        champion, figures = f"version {candidate.champion}", candidate.champion_figures.get(self.suite)
+        if not isinstance(figures, Mapping) or not isinstance(figures.get("metrics"), Mapping):
+            return math.nan, f"no gate has left figures of {self.suite} on {champion}: let a gate judge it first"
+        if piece.named("data_digest") != {figures.get("data_digest")}:
+            return math.nan, f"{champion} was measured on other data: measure both here, as the check NotWorseThan does"
+        value = figures["metrics"].get(self.metric)
+        if isinstance(value, bool) or not isinstance(value, Real) or not math.isfinite(value):
+            return math.nan, f"{champion} has no {self.metric}"
+        return float(value), ""
 
-    def to_dict(self) -> dict[str, Any]:
-        """Give it as strict JSON."""
-        return asdict(self) | {"findings": [asdict(finding) for finding in self.findings]}
-
-    @classmethod
-    def from_dict(cls, document: Any) -> Decision:
-        """
-        Read back what `to_dict` gave, and nothing else.
-
-        Raises:
-            ConfigurationError: It is not a decision.
-        """
-        try:
-            findings = tuple(Finding(**finding) for finding in document["findings"])
-            decision = cls(**{**document, "findings": findings})
-            texts = (decision.model, decision.version, decision.digest, decision.decided_at)
-            if decision.to_dict() != document or not all(isinstance(text, str) for text in texts):
-                raise TypeError("a field is missing, or of another type")  # noqa: EM101, TRY003, TRY301  told below
-        except (AttributeError, KeyError, TypeError) as error:
-            msg = f"this is not a decision of GateOperator, pass its output: {str(document)[:200]!r} ({error})"
-            raise ConfigurationError(msg) from error
-        return decision
+    def _close(self, value: float, champions: float) -> bool:
+        # As they are written: 0.4 - 0.1 is more than 0.3 in binary, and would refuse a drop of exactly 0.1.
+        mine, theirs, bound = (Decimal(repr(float(x))) for x in (value, champions, self.max_drop or self.max_rise or 0))
+        return mine <= theirs + bound if self.max_drop is None else mine >= theirs - bound
 
 
 def decide(criteria: Sequence[Criterion], evidence: Sequence[Evidence], candidate: Candidate) -> Decision:
@@ -212,8 +159,9 @@ def decide(criteria: Sequence[Criterion], evidence: Sequence[Evidence], candidat
     Judge every criterion, and what no criterion may leave out.
 
     That is: there is a criterion, and evidence; no two suites have one name; no suite has failed or
-    is broken, whether a criterion names it or not; every suite is whole and fresh; and every suite
-    that tested a model tested this version with these artifacts. What gates said is no evidence.
+    is broken, whether a criterion names it or not; every suite is whole and fresh, and what its task
+    has kept; every suite that tested a model tested this version with these artifacts; and none is
+    of another commit than the rest. What gates said is no evidence.
     """
     pieces = [piece for piece in evidence if piece.suite.kind != "gate"]
     pieces.sort(key=lambda piece: (piece.suite.name, piece.digest, piece.address))
@@ -221,9 +169,11 @@ def decide(criteria: Sequence[Criterion], evidence: Sequence[Evidence], candidat
     for name, there in (("criteria", criteria), ("evidence", pieces)):
         if not there:
             findings.append(Finding(criterion=name, holds=False, seen="none", wanted="at least one"))
+    findings += map(_bounded, _about_one_thing(pieces, candidate))
     # `SuitePassed` asks for more than `_not_against`; any other criterion may have asked for less.
     strictly = {criterion.suite for criterion in criteria if type(criterion) is SuitePassed}
-    findings += [_not_against(piece, pieces, candidate) for piece in pieces if piece.suite.name not in strictly]
+    rest = (piece for piece in pieces if piece.suite.name not in strictly)
+    findings += (_bounded(_not_against(piece, pieces, candidate)) for piece in rest)
     return Decision(
         model=candidate.model,
         version=candidate.version,
@@ -231,8 +181,15 @@ def decide(criteria: Sequence[Criterion], evidence: Sequence[Evidence], candidat
         champion=candidate.champion,
         approved=all(finding.holds for finding in findings),
         findings=tuple(findings),
-        evidence={piece.suite.name: {"address": piece.address, "digest": piece.digest} for piece in pieces},
+        evidence={
+            part.label if piece.parts else piece.suite.name: {"address": part.address, "digest": part.digest}
+            for piece in pieces
+            for part in piece.pieces
+        },
         decided_at=candidate.now.isoformat(),
+        target=candidate.target,
+        expires_at=_expires_at(pieces, candidate),
+        subject=_agreed(pieces),
     )
 
 
@@ -244,57 +201,52 @@ def _judge(criterion: Criterion, evidence: Sequence[Evidence], candidate: Candid
         holds = bool(finding.holds == True)  # noqa: E712  numpy's True is another one
         texts = {key: str(getattr(finding, key)) for key in ("criterion", "seen", "wanted")}
     except Exception as error:  # noqa: BLE001  a user's code: whatever it raises is no yes
-        seen = f"{type(error).__name__}: {error}"
-        return Finding(criterion=type(criterion).__name__, holds=False, seen=seen, wanted="an answer")
-    return Finding(holds=holds, **texts)
+        holds, seen = False, f"{type(error).__name__}: {error}"
+        texts = {"criterion": type(criterion).__name__, "seen": seen, "wanted": "an answer"}
+    return _bounded(Finding(holds=holds, **texts))
 
 
 def _not_against(piece: Evidence, evidence: Sequence[Evidence], candidate: Candidate) -> Finding:
     """Judge a suite that need not have passed: it may not speak against the version."""
     suite, wanted = piece.suite, "neither failed nor broken, and about this version"
-    _, problem = _usable(suite.name, evidence, candidate)
+    _, problem = usable(suite.name, evidence, candidate)
     holds = not problem and suite.outcome not in {Outcome.FAILED, Outcome.BROKEN}
-    return Finding(criterion=f"suite {suite.name}", holds=holds, seen=problem or _told(suite), wanted=wanted)
+    return Finding(criterion=f"suite {suite.name}", holds=holds, seen=problem or str(piece), wanted=wanted)
 
 
-def _usable(name: str, evidence: Sequence[Evidence], candidate: Candidate) -> tuple[Suite, str]:
-    """Give the one suite of that name, and why it is no evidence; empty when it is."""
-    found = [piece.suite for piece in evidence if piece.suite.name == name]
-    if not found:
-        return Suite(
-            name=name, kind="code"
-        ), f"missing; there is {', '.join(piece.suite.name for piece in evidence) or 'nothing'}"
-    if len(found) > 1:
-        return found[0], f"{len(found)} suites have this name: which of them counts?"
-    return found[0], _problem(found[0], candidate)
+def _about_one_thing(evidence: Sequence[Evidence], candidate: Candidate) -> Iterator[Finding]:
+    """Judge what the suites say together: what was asked for, and never two commits."""
+    for key in sorted({"commit", *candidate.subject}):
+        seen, wanted = sorted(set().union(*(piece.named(key) for piece in evidence))), candidate.subject.get(key)
+        if wanted is not None or len(seen) > 1:
+            asked = "one for all suites" if wanted is None else wanted or "a value, and the gate was given none"
+            yield Finding(criterion=key, holds=seen == [wanted], seen=", ".join(seen) or "unknown", wanted=asked)
 
 
-def _problem(suite: Suite, candidate: Candidate) -> str:
-    """Say why *suite* is no evidence for *candidate*; empty when it is."""
-    if suite.incomplete:
-        return f"incomplete: {suite.incomplete}"
-    if suite.started_at.utcoffset() is None:
-        return "its time has no time zone, so its age is unknown"
+def _expires_at(evidence: Sequence[Evidence], candidate: Candidate) -> str:
+    ends = [piece.ended_at for piece in evidence]
+    known = [end for end in ends if end is not None]
+    if candidate.max_age is None or not known:
+        return ""
     try:
-        ended_at = suite.started_at + timedelta(seconds=suite.duration_s)
-    except (OverflowError, ValueError):
-        return f"it took {suite.duration_s} s, so its age is unknown"
-    if ended_at > candidate.now + _CLOCK_SKEW:
-        return f"it ended in the future, at {ended_at.isoformat()}"
-    if candidate.max_age is not None and candidate.now - ended_at > candidate.max_age:
-        return f"stale: {candidate.now - ended_at} old, and {candidate.max_age} is allowed"
-    return _other_thing(suite, candidate) if suite.kind in _ABOUT_A_MODEL else ""
+        return (min(known) + candidate.max_age).isoformat()
+    except OverflowError:
+        return ""
 
 
-def _other_thing(suite: Suite, candidate: Candidate) -> str:
-    asked = {"model": candidate.model, "version": candidate.version, "model_digest": candidate.digest}
-    for key, wanted in asked.items():
-        if suite.subject.get(key) != wanted:
-            return f"it tested {key} {suite.subject.get(key) or 'unknown'}, not {wanted}"
-    return ""
+def _agreed(evidence: Sequence[Evidence]) -> dict[str, str]:
+    """Give what all of the evidence that names it was about."""
+    keys = {key for piece in evidence for part in piece.pieces for key in part.suite.subject} - _TOLD_ELSEWHERE
+    values: dict[str, Any] = {key: set().union(*(piece.named(key) for piece in evidence)) for key in sorted(keys)}
+    return {_short(key): _short(found.pop()) for key, found in values.items() if len(found) == 1}
 
 
-def _told(suite: Suite) -> str:
-    counts = ", ".join(f"{count} {name}" for name, count in suite.counts.items() if count and name != "flaky")
-    failing = ", ".join(case.name for case in suite.failures[:3])
-    return f"{suite.outcome} ({counts or 'nothing ran'})" + (f": {failing}" if failing else "")
+def _bounded(finding: Finding) -> Finding:
+    texts = {key: _short(getattr(finding, key)) for key in ("criterion", "seen", "wanted")}
+    return Finding(holds=finding.holds, **texts)
+
+
+def _short(text: str) -> str:
+    """Cut a text, and replace what no database takes: half a surrogate pair, and NUL."""
+    plain = text.encode("utf-8", errors="replace").decode().replace("\0", "\N{REPLACEMENT CHARACTER}")
+    return plain if len(plain) <= _TEXT else f"{plain[: _TEXT - 1]}…"

@@ -1,5 +1,6 @@
 """Run one operator through Airflow's own task runner: real templates, retry policy and XComs, no database."""
 
+import hashlib
 import json
 from dataclasses import dataclass, field
 from datetime import UTC, datetime
@@ -23,10 +24,16 @@ class Ran:
 
 
 class ApiServer:
-    """The answers of Airflow's execution API that a single task needs."""
+    """
+    The answers of Airflow's execution API that a single task needs.
 
-    def __init__(self, ran, try_number, max_tries, upstream):
-        self.ran, self.try_number, self.max_tries, self.upstream = ran, try_number, max_tries, upstream
+    Every other task has succeeded and told the digest of what the report store holds of it, unless
+    `upstream` (XComs, by task) or `states` (by task, or all of them as an error's HTTP status) says otherwise.
+    """
+
+    def __init__(self, ran, max_tries, upstream, states, reports):
+        self.ran, self.max_tries, self.upstream = ran, max_tries, upstream
+        self.states, self.reports = states, reports
 
     def __call__(self, request):
         path = request.url.path
@@ -36,13 +43,28 @@ class ApiServer:
             self.ran.xcoms[path.rpartition("/")[2]] = json.loads(request.content)
             return httpx.Response(201, json={"message": "stored"})
         if "/xcoms/" in path and request.method == "GET":
-            task_id, key = path.split("/")[-2:]
-            if task_id in self.upstream:
-                return httpx.Response(200, json={"key": key, "value": self.upstream[task_id]})
-            return httpx.Response(404, json={"detail": {"reason": "not_found", "message": "no such XCom"}})
+            return self._xcom(*path.split("/")[-2:], request.url.params.get("map_index", "-1"))
+        if path.endswith("/task-instances/states"):
+            return self._states(request.url.params.get_list("task_ids"))
         if "/store/ti/" in path and request.method == "PUT":
             self.ran.progress.append(json.loads(request.content))
         return httpx.Response(200, json={"ok": True})
+
+    def _xcom(self, task_id, key, map_index):
+        kept = sorted((self.reports / "d" / "r" / f"{task_id}@{map_index}").glob("[0-9].json"))
+        if task_id in self.upstream:
+            return httpx.Response(200, json={"key": key, "value": self.upstream[task_id]})
+        if key == "summary" and kept:
+            digest = f"sha256:{hashlib.sha256(kept[-1].read_bytes()).hexdigest()}"
+            return httpx.Response(200, json={"key": key, "value": {"digest": digest}})
+        return httpx.Response(404, json={"detail": {"reason": "not_found", "message": "no such XCom"}})
+
+    def _states(self, task_ids):
+        if isinstance(self.states, int):
+            return httpx.Response(self.states, json={"detail": "no answer"})
+        found = {task_id: self.states.get(task_id, "success") for task_id in task_ids}
+        mapped = {key: state for key, state in self.states.items() if key.rpartition("_")[0] in task_ids}
+        return httpx.Response(200, json={"task_states": {"r": {**found, **mapped}}})
 
     def _context(self):
         now = datetime.now(UTC).isoformat()
@@ -87,11 +109,11 @@ def run_task(report_root):
         def request(self, *args, **kwargs):
             return super().request.__wrapped__(self, *args, **kwargs)
 
-    def run(make, *, try_number=1, retries=0, upstream=None):
+    def run(make, *, try_number=1, retries=0, upstream=None, states=None):
         ran = Ran()
         with DAG("d", schedule=None):
             ran.operator = make(retries=retries)
-        transport = httpx.MockTransport(ApiServer(ran, try_number, retries, upstream or {}))
+        transport = httpx.MockTransport(ApiServer(ran, retries, upstream or {}, states or {}, report_root))
         instance = TaskInstance(
             id=uuid4(),
             task_id=ran.operator.task_id,
