@@ -56,7 +56,12 @@ class StoredModel(Model, Protocol):
 
 
 class Registry(Protocol):
-    """Models by name, version and alias. Versions are strings, as users see them."""
+    """
+    Models by name, version and alias. Versions are strings, as users see them.
+
+    Nothing here compares before it sets, and every step may be the last: what is written can be
+    repeated, and a failure says whether it may have been carried out.
+    """
 
     def version_of(self, model: str, alias: str) -> str | None:
         """Say to which version *alias* points; None when the model exists and the alias does not.
@@ -79,7 +84,28 @@ class Registry(Protocol):
         """Give the tags of a version."""
 
     def tag(self, model: str, version: str, tags: Mapping[str, str]) -> None:
-        """Set several tags of a version; those that it has otherwise stay."""
+        """Set several tags of a version, one after the other; those that it has otherwise stay."""
 
     def point(self, model: str, alias: str, version: str) -> None:
         """Let *alias* point at *version*, wherever it pointed before."""
+
+    def unpoint(self, model: str, alias: str) -> None:
+        """Let *alias* point nowhere; it may do so already."""
+
+    def model_tags(self, model: str) -> Mapping[str, str]:
+        """Give the tags of the model itself."""
+
+    def tag_model(self, model: str, key: str, value: str | None) -> None:
+        """Set a tag of the model itself; None takes it away, where it is there."""
+
+    def copy(self, model: str, version: str, to: str, tags: Mapping[str, str]) -> str:
+        """
+        Make a version of the model *to* that has the artifacts of a version, and give its number.
+
+        Args:
+            model: The model to copy from.
+            version: Its version.
+            to: The model to copy to; made where it is not there.
+            tags: All tags of the new version, set as it is made. Where a version of *to* has all of them
+                already, it is the copy: nothing is made twice.
+        """

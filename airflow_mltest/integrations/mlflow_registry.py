@@ -3,7 +3,6 @@
 from __future__ import annotations
 
 import hashlib
-import logging
 import os
 import re
 import shutil
@@ -11,23 +10,24 @@ import sys
 import tempfile
 import weakref
 from contextlib import contextmanager
+from dataclasses import replace
+from functools import cached_property
 from pathlib import Path
 from typing import TYPE_CHECKING, Any
+from urllib.parse import unquote, urlsplit
 
-from airflow_mltest.core.errors import BrokenRunError, ConfigurationError
-from airflow_mltest.extras import extra
-from airflow_mltest.integrations.mlflow_model import MlflowModel, environment, quietly, unpacked
+from airflow_mltest.core.errors import BrokenRunError, ConfigurationError, MltestError
+from airflow_mltest.integrations.mlflow_access import MlflowAccess, code_of, load_mlflow, meaning
+from airflow_mltest.integrations.mlflow_client import MlflowServer, Tag
+from airflow_mltest.integrations.mlflow_model import MlflowModel, unpacked
 
 if TYPE_CHECKING:
     from collections.abc import Iterator, Mapping
 
 _REGISTERED = re.compile(r"models:/(?P<name>[^/@]+)(?:@(?P<alias>[^/@]+)|/(?P<version>[^/@]+))")
-# Two tries: with MLflow's own eight it takes four minutes to learn that a server is down.
-_PATIENCE = {"MLFLOW_HTTP_REQUEST_MAX_RETRIES": "1", "MLFLOW_HTTP_REQUEST_TIMEOUT": "6"}
-# A file may lie in a slow place behind a server that has just answered.
-_PATIENCE_WITH_FILES = {"MLFLOW_HTTP_REQUEST_MAX_RETRIES": "2", "MLFLOW_HTTP_REQUEST_TIMEOUT": "60"}
-_NO_SUCH = {"RESOURCE_DOES_NOT_EXIST", "INVALID_PARAMETER_VALUE"}
-_NOT_ALLOWED = {"UNAUTHENTICATED", "PERMISSION_DENIED"}
+_AT_MOST = 10_000  # versions of one model
+# What a search takes: it has no way to write a quote.
+_SEARCHABLE = re.compile("[^'\"`]{1,100}")
 
 
 class MlflowRegistry:
@@ -35,50 +35,92 @@ class MlflowRegistry:
     The registry of one MLflow, a server's or a database's.
 
     Args:
-        tracking_uri: `http://...`, `sqlite:////...`, as MLflow takes it.
-        credentials: Variables that MLflow reads at each request, such as
-            `MLFLOW_TRACKING_USERNAME`; in force during calls only.
+        tracking_uri: `http://...`, `sqlite:////...`, as MLflow takes it; a user and a password in a
+            server's are taken out of it, and used.
+        access: How to get in; what it leaves out is as MLflow's own variables say.
     """
 
-    def __init__(self, tracking_uri: str, credentials: Mapping[str, str] | None = None) -> None:
+    def __init__(self, tracking_uri: str, access: MlflowAccess | None = None) -> None:
+        access, self._is_server = access or MlflowAccess(), tracking_uri.startswith(("http://", "https://"))
+        if self._is_server:
+            tracking_uri, access = _without_user(tracking_uri, access)
         self.tracking_uri = tracking_uri
-        self._credentials = dict(credentials or {})
+        self._access = access.complete()
 
     def version_of(self, model: str, alias: str) -> str | None:
         """Say to which version *alias* points; None when the model exists and the alias does not."""
-        with self._client(f"model {model!r}") as client:
+        with self._asked(f"model {model!r}") as store:
             # By the model: asking for an alias that is not there is an "invalid parameter".
-            version = client.get_registered_model(model).aliases.get(alias)
+            version = store.get_registered_model(model).aliases.get(alias)
         return None if version is None else str(version)
 
     def versions(self, model: str) -> list[str]:
         """List the versions of *model*, newest first; empty when there is no such model."""
-        quoted = model.replace("'", "")
-        with self._client(f"model {model!r}") as client:
-            found = client.search_model_versions(f"name = '{quoted}'", max_results=10_000)
-        return sorted((str(version.version) for version in found if version.name == model), key=int, reverse=True)
+        return sorted((str(version.version) for version in self._found(model)), key=int, reverse=True)
 
     def tags(self, model: str, version: str) -> dict[str, str]:
         """Give the tags of a version."""
-        with self._client(f"model {model!r} version {version!r}") as client:
-            return dict(client.get_model_version(model, version).tags)
+        with self._asked(f"model {model!r} version {version!r}") as store:
+            return dict(store.get_model_version(model, version).tags)
 
     def tag(self, model: str, version: str, tags: Mapping[str, str]) -> None:
-        """Set several tags of a version; those that it has otherwise stay."""
-        with self._client(f"model {model!r} version {version!r}") as client:
-            for key, value in tags.items():
-                client.set_model_version_tag(model, version, key, value)
+        """Set several tags of a version, one after the other; those that it has otherwise stay."""
+        for key, value in tags.items():
+            with self._asked(f"model {model!r} version {version!r} (tag {key!r})", writes=True) as store:
+                store.set_model_version_tag(model, version, Tag(key, value))
 
     def point(self, model: str, alias: str, version: str) -> None:
         """Let *alias* point at *version*, wherever it pointed before."""
-        with self._client(f"model {model!r} version {version!r}") as client:
-            client.set_registered_model_alias(model, alias, version)
+        with self._asked(f"model {model!r} version {version!r} (alias {alias!r})", writes=True) as store:
+            store.set_registered_model_alias(model, alias, version)
+
+    def unpoint(self, model: str, alias: str) -> None:
+        """Let *alias* point nowhere; it may do so already."""
+        with self._asked(f"model {model!r} (alias {alias!r})", writes=True) as store:
+            store.delete_registered_model_alias(model, alias)
+
+    def model_tags(self, model: str) -> dict[str, str]:
+        """Give the tags of the model itself."""
+        with self._asked(f"model {model!r}") as store:
+            return dict(store.get_registered_model(model).tags)
+
+    def tag_model(self, model: str, key: str, value: str | None) -> None:
+        """Set a tag of the model itself; None takes it away, where it is there."""
+        with self._asked(f"model {model!r} (tag {key!r})", writes=True) as store:
+            if value is None:
+                store.delete_registered_model_tag(model, key)
+            else:
+                store.set_registered_model_tag(model, Tag(key, value))
+
+    def copy(self, model: str, version: str, to: str, tags: Mapping[str, str]) -> str:
+        """
+        Make a version of the model *to* that has the artifacts of a version, and give its number.
+
+        A version of *to* that has all of *tags* already, and is of the same origin, is the copy:
+        also one that was made by a request whose answer was lost.
+
+        Raises:
+            ConfigurationError: There is no such version.
+            BrokenRunError: It could not be made, or nobody knows; to ask again makes no second one.
+        """
+        with self._asked(f"model {model!r} version {version!r}") as store:
+            run = store.get_model_version(model, version).run_id
+        source = f"models:/{model}/{version}"
+        if made := self._copy_of(source, to, tags):
+            return made
+        self._make(to)
+        try:
+            with self._asked(f"model {to!r} (copy of {source!r})", writes=True) as store:
+                return str(store.create_model_version(to, source, run, [Tag(*tag) for tag in tags.items()]).version)
+        except BrokenRunError:
+            if made := self._copy_of(source, to, tags):
+                return made
+            raise
 
     def digest(self, model: str, version: str) -> str:
         """Hash the version's artifacts: `sha256:` and 64 hex digits, the same wherever they lie."""
-        self.tags(model, version)  # says at once that there is no such version, or no server
         with tempfile.TemporaryDirectory(prefix="mltest-model-") as folder:
-            return digest_of(self._download(f"models:/{model}/{version}", folder))
+            return digest_of(self._download(f"models:/{model}/{version}", folder, model, version))
 
     def resolve(self, uri: str) -> tuple[str, str, str]:
         """
@@ -120,7 +162,7 @@ class MlflowRegistry:
         pinned, name, version = self.resolve(uri)
         folder = tempfile.mkdtemp(prefix="mltest-model-")
         try:
-            local = self._download(pinned, folder)
+            local = self._download(pinned, folder, name, version)
             digest = digest_of(local)
             model = unpacked(local, pinned)
         except BaseException:
@@ -137,11 +179,51 @@ class MlflowRegistry:
             return None
         return self.load(uri)
 
-    def _download(self, uri: str, folder: str) -> Path:
-        with self._client(repr(uri), _PATIENCE_WITH_FILES):
-            from mlflow.artifacts import download_artifacts
+    def _found(self, model: str, more: str = "") -> list[Any]:
+        """Find the versions of a model; *more* narrows the search down."""
+        quoted = model.replace("'", "")
+        with self._asked(f"model {model!r}") as store:
+            found = store.search_model_versions(f"name = '{quoted}'{more}", _AT_MOST)
+        return [version for version in found if version.name == model]
 
-            local = Path(download_artifacts(uri, dst_path=folder, tracking_uri=self.tracking_uri))
+    def _copy_of(self, source: str, to: str, tags: Mapping[str, str]) -> str | None:
+        """Find the version of *to* that was made of *source* with these tags; the first, if there are several."""
+        simple = (item for item in tags.items() if all(_SEARCHABLE.fullmatch(text) for text in item))
+        found = self._found(to, "".join(f" AND tags.`{key}` = '{value}'" for key, value in simple))
+        copies = [one for one in found if one.source == source and tags.items() <= dict(one.tags).items()]
+        return min((str(one.version) for one in copies), key=int, default=None)
+
+    def _make(self, model: str) -> None:
+        """Make a model where there is none; somebody else may do the same."""
+        with self._asked(f"model {model!r}", writes=True) as store:
+            try:
+                store.get_registered_model(model)
+            except Exception as error:
+                if code_of(error) != "RESOURCE_DOES_NOT_EXIST":
+                    raise
+            else:
+                return
+            try:
+                store.create_registered_model(model)
+            except Exception as error:
+                if code_of(error) != "RESOURCE_ALREADY_EXISTS":
+                    raise
+
+    def _download(self, uri: str, folder: str, name: str, version: str) -> Path:
+        place = uri
+        if name:
+            # Asked for with little patience: that there is such a version, and a server.
+            with self._asked(f"model {name!r} version {version!r}") as store:
+                place = store.get_model_version_download_uri(name, version)
+        with self._translated(repr(uri)), self._access.in_force(self.tracking_uri):
+            from mlflow.artifacts import download_artifacts
+            from mlflow.store.artifact.artifact_repository_registry import get_artifact_repository
+
+            if name:
+                there = get_artifact_repository(place, tracking_uri=self.tracking_uri)
+                local = Path(there.download_artifacts("", dst_path=folder))
+            else:
+                local = Path(download_artifacts(uri, dst_path=folder, tracking_uri=self.tracking_uri))
         # MLflow takes a folder that is not there for an empty one; any two of them have one digest.
         if not any(path.is_file() for path in local.rglob("*")):
             msg = f"model {uri!r} has no files: were its artifacts deleted? Register it again."
@@ -149,30 +231,33 @@ class MlflowRegistry:
         return local
 
     @contextmanager
-    def _client(self, subject: str, patience: Mapping[str, str] = _PATIENCE) -> Iterator[Any]:
-        """Give a client, and turn what MLflow raises into what it means for *subject*."""
-        chosen = {key: value for key, value in patience.items() if key not in os.environ}
-        with environment({**quietly(), **chosen, **self._credentials}), _addressed(self.tracking_uri):
-            from mlflow import MlflowClient
-            from mlflow.exceptions import MlflowException
+    def _asked(self, subject: str, *, writes: bool = False) -> Iterator[Any]:
+        """Give a store, and turn what it raises into what it means for *subject*."""
+        with self._translated(subject, writes=writes):
+            yield self._store
 
-            where = f"MLflow at {_shown(self.tracking_uri)}"
-            try:
-                yield MlflowClient(tracking_uri=self.tracking_uri, registry_uri=self.tracking_uri)
-            except MlflowException as error:
-                said = _shown(error.message)
-                if error.error_code in _NO_SUCH:
-                    msg = f"{where} has no {subject}, or cannot do this with it: {said}"
-                    raise ConfigurationError(msg) from error
-                if error.error_code in _NOT_ALLOWED:
-                    msg = f"{where} does not let this user at {subject}, check the connection's credentials: {said}"
-                    raise ConfigurationError(msg) from error
-                msg = f"{where} did not answer for {subject}: {error.error_code}: {said}"
-                raise BrokenRunError(msg) from error
-            except Exception as error:
-                # What its database driver, HTTP client or file system raises.
-                msg = f"{where} did not answer for {subject}: {type(error).__name__}: {_shown(str(error))}"
-                raise BrokenRunError(msg) from error
+    @contextmanager
+    def _translated(self, subject: str, *, writes: bool = False) -> Iterator[None]:
+        try:
+            yield
+        except MltestError:
+            raise
+        except Exception as error:  # noqa: BLE001  what MLflow, its database driver, HTTP client or file system raises
+            where, said = (
+                f"MLflow at {self._access.without_secrets(self.tracking_uri)}",
+                self._access.without_secrets(getattr(error, "message", str(error))),
+            )
+            # Without its cause: that shows addresses and answers, and what is secret in them.
+            raise meaning(error, where=where, subject=subject, said=said, writes=writes) from None
+
+    @cached_property
+    def _store(self) -> Any:
+        if self._is_server:
+            return MlflowServer(self.tracking_uri, self._access)
+        load_mlflow()
+        from mlflow.tracking._model_registry.utils import _get_store
+
+        return _get_store(self.tracking_uri, self.tracking_uri)
 
 
 def digest_of(folder: Path) -> str:
@@ -191,28 +276,6 @@ def digest_of(folder: Path) -> str:
     return f"sha256:{whole.hexdigest()}"
 
 
-@contextmanager
-def _addressed(uri: str) -> Iterator[None]:
-    """
-    Let all of MLflow speak to *uri* in the body, and to whom it spoke before after it.
-
-    A download asks MLflow's own idea of where it is, whatever it is told; `set_tracking_uri` would
-    leave that idea changed.
-    """
-    with extra("model", provides="mlflow"):
-        import mlflow
-        from mlflow.tracking._model_registry import utils as registry
-        from mlflow.tracking._tracking_service import utils as tracking
-    logging.getLogger(mlflow.__name__).setLevel(logging.WARNING)
-    before = tracking._tracking_uri, registry._registry_uri  # noqa: SLF001  they have no public reset
-    tracking._tracking_uri = registry._registry_uri = uri  # noqa: SLF001
-    try:
-        with environment({"MLFLOW_TRACKING_URI": uri, "MLFLOW_REGISTRY_URI": uri}):
-            yield
-    finally:
-        tracking._tracking_uri, registry._registry_uri = before  # noqa: SLF001
-
-
 def _forget_connections() -> None:
     """In a process that was forked: leave the connections of MLflow's stores to the one that opened them."""
     for kind in ("tracking", "model_registry"):
@@ -224,6 +287,12 @@ def _forget_connections() -> None:
 os.register_at_fork(after_in_child=_forget_connections)
 
 
-def _shown(text: str) -> str:
-    """Leave out the passwords of the URIs in a text."""
-    return re.sub(r"//[^/@\s]*@", "//", text)
+def _without_user(uri: str, access: MlflowAccess) -> tuple[str, MlflowAccess]:
+    """Take user and password out of a server's URI: it is shown, and passed on."""
+    parts = urlsplit(uri)
+    if not parts.username:
+        return uri, access
+    plain = parts._replace(netloc=parts.netloc.rpartition("@")[2]).geturl()
+    if access.username or access.token:
+        return plain, access
+    return plain, replace(access, username=unquote(parts.username), password=unquote(parts.password or ""))
