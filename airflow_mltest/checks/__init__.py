@@ -15,6 +15,11 @@ if TYPE_CHECKING:
     from airflow_mltest.checks.data.row_count import RowCount
     from airflow_mltest.checks.data.schema import Schema
     from airflow_mltest.checks.data.skew import Skew
+    from airflow_mltest.checks.deployment.bad_requests import BadRequests
+    from airflow_mltest.checks.deployment.clean_stop import CleanStop
+    from airflow_mltest.checks.deployment.http_latency import HttpLatency
+    from airflow_mltest.checks.deployment.parity import Parity
+    from airflow_mltest.checks.deployment.server_memory import ServerMemory
     from airflow_mltest.checks.model.adversarial import Adversarial
     from airflow_mltest.checks.model.baseline import NotWorseThan
     from airflow_mltest.checks.model.calibration import Calibration
@@ -41,7 +46,9 @@ if TYPE_CHECKING:
 
 __all__ = [
     "Adversarial",
+    "BadRequests",
     "Calibration",
+    "CleanStop",
     "Constraints",
     "Corruption",
     "Deterministic",
@@ -50,6 +57,7 @@ __all__ = [
     "Fairness",
     "FiniteOutputs",
     "Freshness",
+    "HttpLatency",
     "Invariance",
     "LabelShift",
     "Latency",
@@ -60,11 +68,13 @@ __all__ = [
     "Noise",
     "NotWorseThan",
     "Overfit",
+    "Parity",
     "PeakMemory",
     "Privacy",
     "RoundTrip",
     "RowCount",
     "Schema",
+    "ServerMemory",
     "Signature",
     "SimplerModel",
     "Skew",
@@ -77,7 +87,9 @@ __all__ = [
 # A DAG that names three of them is parsed again and again, and must not load thirty.
 _MODULES = {
     "Adversarial": "checks.model.adversarial",
+    "BadRequests": "checks.deployment.bad_requests",
     "Calibration": "checks.model.calibration",
+    "CleanStop": "checks.deployment.clean_stop",
     "Constraints": "attacks.constraints",
     "Corruption": "checks.model.corruption",
     "Deterministic": "checks.model.deterministic",
@@ -86,6 +98,7 @@ _MODULES = {
     "Fairness": "checks.model.fairness",
     "FiniteOutputs": "checks.model.finite_outputs",
     "Freshness": "checks.data.freshness",
+    "HttpLatency": "checks.deployment.http_latency",
     "Invariance": "checks.model.invariance",
     "LabelShift": "checks.data.label_shift",
     "Latency": "checks.model.latency",
@@ -96,11 +109,13 @@ _MODULES = {
     "Noise": "checks.model.noise",
     "NotWorseThan": "checks.model.baseline",
     "Overfit": "checks.model.overfit",
+    "Parity": "checks.deployment.parity",
     "PeakMemory": "checks.model.peak_memory",
     "Privacy": "checks.data.privacy",
     "RoundTrip": "checks.model.round_trip",
     "RowCount": "checks.data.row_count",
     "Schema": "checks.data.schema",
+    "ServerMemory": "checks.deployment.server_memory",
     "Signature": "checks.model.signature",
     "SimplerModel": "checks.model.simpler_model",
     "Skew": "checks.data.skew",

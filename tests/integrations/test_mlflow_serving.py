@@ -1,21 +1,24 @@
-import json
-import math
+import os
+import runpy
 import subprocess
 import sys
 import time
+from contextlib import suppress
 from pathlib import Path
+from types import SimpleNamespace
 
 import mlflow
-import numpy as np
 import pandas as pd
 import pytest
-from hypothesis import given
-from hypothesis import strategies as st
 
+from airflow_mltest.core.deployment import Deployment
 from airflow_mltest.core.errors import BrokenRunError, ConfigurationError
-from airflow_mltest.integrations.mlflow_serving import ScoringServer, payload_of
+from airflow_mltest.integrations.mlflow_serving import ScoringServer
 from airflow_mltest.testing.mlflow_store import new_store
 from airflow_mltest.testing.tiny_model import train_tiny_model
+
+SERVERS = SimpleNamespace(**runpy.run_path(str(Path(__file__).parents[1] / "servers.py")))
+LIVING = SimpleNamespace(**runpy.run_path(str(Path(__file__).parents[1] / "living.py")))
 
 
 @pytest.fixture(scope="module")
@@ -118,25 +121,79 @@ def children(pid):
     return found
 
 
-numbers = st.floats(allow_nan=True, allow_infinity=False)
+def test_deployed_server_has_the_variables_that_are_named_and_no_others_and_an_empty_folder(stub, monkeypatch):
+    monkeypatch.setenv("AIRFLOW_CONN_PROD", "postgres://u:swordfish@db")
+    python = stub('echo "$(ls -A) $SEED $TMPDIR $PWD"; env; exit 1')
+    deployment = Deployment(python=python, env={"SEED": "7", "TOKEN": "hunter2hunter2"})
+
+    with pytest.raises(BrokenRunError) as caught:
+        ScoringServer("models:/tiny/1", deployment=deployment, files="/models/tiny").__enter__()
+
+    said = str(caught.value)
+    assert "AIRFLOW" not in said
+    assert "swordfish" not in said
+    assert "TOKEN=***" in said
+    assert "hunter2" not in said
+    assert "__pyfunc_model_path__=/models/tiny" in said
+    first = said.partition("printed:\n")[2].splitlines()[0].split()
+    assert first[0] == "7"
+    assert first[1] == first[2]
+    assert not Path(first[1]).exists()
 
 
-@given(st.lists(st.tuples(numbers, st.integers(-(2**53), 2**53), st.text()), min_size=1))
-def test_every_digit_of_a_data_frame_arrives_and_gaps_are_null(rows):
-    frame = pd.DataFrame(rows, columns=["a", "b", "c"])
+def test_users_own_command_is_started_with_host_port_and_model_and_asked_on_its_own_paths(tmp_path):
+    script = SERVERS.BASE.replace("/up", "/up/{model}").replace("{model}", "tiny") + "server.serve_forever()"
+    deployment = Deployment(command=SERVERS.command_of(sys.executable, tmp_path, script), health="/up/tiny")
 
-    said = json.loads(json.dumps(payload_of(frame), allow_nan=False))["dataframe_split"]
+    with ScoringServer("own", deployment=deployment) as server:
+        assert server.predict(pd.DataFrame({"x": [1.5, 2]})) == [3, 4]
+        assert server.post("no JSON").status == 400
+        assert {process.pid for process in server.processes} < set(LIVING.alive(str(tmp_path / "serve.py")))
 
-    assert said["columns"] == ["a", "b", "c"]
-    assert said["data"] == [[None if math.isnan(a) else a, b, c] for a, b, c in rows]
+    assert not LIVING.alive(str(tmp_path / "serve.py"))
 
 
-def test_rows_of_each_kind_are_said_in_the_servers_words():
-    assert payload_of([{"a": np.int64(1), "b": math.nan}]) == {"dataframe_records": [{"a": 1, "b": None}]}
-    assert payload_of(np.array([[1.5, 2.0]])) == {"inputs": [[1.5, 2.0]]}
-    assert payload_of([[1, 2]]) == {"inputs": [[1, 2]]}
-    when = pd.DataFrame({"when": pd.to_datetime(["2026-01-02T03:04:05Z", None])})
-    assert payload_of(when)["dataframe_split"]["data"] == [["2026-01-02T03:04:05+00:00"], [None]]
+def test_users_own_command_that_is_never_healthy_says_what_it_answered(tmp_path):
+    command = SERVERS.command_of(sys.executable, tmp_path, SERVERS.ORDERLY)
+    server = ScoringServer("own", deployment=Deployment(command=command, health="/down"), startup_timeout_s=1.0)
+
+    with pytest.raises(BrokenRunError, match=r"did not answer GET /down with 200, but: 404 within 1 s"):
+        server.__enter__()
+
+    assert not LIVING.alive(str(tmp_path / "serve.py"))
+
+
+def test_command_that_is_not_there_is_named():
+    with pytest.raises(BrokenRunError, match=r"could not start(.|\n)*/no/such/command"):
+        ScoringServer("own", deployment=Deployment(command=("/no/such/command", "{port}"))).__enter__()
+
+
+def test_server_that_takes_more_memory_than_it_is_given_is_killed_and_says_so(tmp_path):
+    script = SERVERS.ORDERLY.replace("return [row[x] * 2", "Handler.kept = b'x' * 200_000_000; return [row[x] * 2")
+    command = SERVERS.command_of(sys.executable, tmp_path, script)
+
+    with ScoringServer("own", deployment=Deployment(command=command, health="/up", memory_gib=0.1)) as server:
+        with suppress(BrokenRunError):  # it may be killed before it has answered
+            server.predict(pd.DataFrame({"x": [1]}))
+        LIVING.wait_until(lambda: not server.alive)
+        with pytest.raises(BrokenRunError, match=r"took 0\.\d+ GiB of memory, is given 0\.1, and was killed for it"):
+            server.post("{}")
+
+    assert not LIVING.alive(str(tmp_path / "serve.py"))
+
+
+def test_several_workers_serve_one_model_and_end_in_order(tiny):
+    with ScoringServer(tiny.uri, deployment=Deployment(workers=2, env=own_store())) as server:
+        assert len(server.predict(tiny.inputs)) == len(tiny.inputs)
+        assert len(server.processes) >= 3
+        server.terminate()
+        stopped = server.ended(20.0)
+
+    assert (stopped.code, stopped.left) == (0, 0)
+
+
+def own_store():
+    return {name: os.environ[name] for name in ("MLFLOW_TRACKING_URI", "MLFLOW_REGISTRY_URI")}
 
 
 def test_nothing_of_mlflow_is_imported_to_ask_a_server():
