@@ -11,6 +11,8 @@ import signal
 import sys
 import threading
 import traceback
+import warnings
+from contextlib import suppress
 from functools import partial
 from typing import TYPE_CHECKING, Any
 
@@ -134,10 +136,10 @@ def _keep(function: Callable[[Callable[[object], None]], None], *, lifeline: int
     """Be the keeper, and never come back."""
     try:
         os.setsid()
-        nothing = os.open(os.devnull, os.O_RDONLY)
+        nothing = os.open(os.devnull, os.O_RDWR)
         for wanted, stream in ((nothing, 0), (output, 1), (output, 2)):
             os.dup2(wanted, stream)
-        _close_all_but({0, 1, 2, lifeline, messages})
+        _let_go_of_all_but({0, 1, 2, lifeline, messages}, nothing)
         end_as(keep(lifeline, lambda keeper: _run(function, keeper, messages)))
     except BaseException:  # noqa: BLE001  nothing may come back to where the fork was
         traceback.print_exc()
@@ -145,13 +147,17 @@ def _keep(function: Callable[[Callable[[object], None]], None], *, lifeline: int
         os._exit(_FAILED)
 
 
-def _close_all_but(kept: set[int]) -> None:
-    start = 0
-    for descriptor in sorted(kept):
-        if start < descriptor:  # of an empty range, closerange closes everything
-            os.closerange(start, descriptor)
-        start = descriptor + 1
-    os.closerange(start, os.sysconf("SC_OPEN_MAX"))
+def _let_go_of_all_but(kept: set[int], nothing: int) -> None:
+    """
+    Point all other descriptors at *nothing*, which can be read and written.
+
+    Were they closed, a log that goes to one would raise, and one that is opened next would be
+    closed by whoever still holds its number.
+    """
+    for descriptor in map(int, os.listdir("/proc/self/fd")):  # noqa: PTH208
+        if descriptor not in kept:
+            with suppress(OSError):  # the folder's own
+                os.dup2(nothing, descriptor, inheritable=False)
 
 
 def _run(function: Callable[[Callable[[object], None]], None], keeper: int, messages: int) -> None:
@@ -179,6 +185,8 @@ def _settle() -> None:
     signal.signal(signal.SIGINT, signal.default_int_handler)
     sys.stdout, sys.stderr = (open(stream, "w", buffering=1, closefd=False) for stream in (1, 2))  # noqa: SIM115
     logging.root.handlers[:] = [logging.StreamHandler(sys.stderr)]
+    # Airflow sends warnings to its own log, by a socket that is the other process's.
+    warnings.showwarning = warnings._showwarning_orig  # type: ignore[attr-defined]  # noqa: SLF001  it has no public name
     faulthandler.disable()  # it may be on, and then would stay as it is
     faulthandler.enable(sys.stderr)  # the stack is then among the last words
 

@@ -125,14 +125,38 @@ def test_it_ends_with_the_process_that_started_it(tmp_path):
 
 
 def test_it_has_no_file_of_this_process(tmp_path):
-    with (tmp_path / "open").open("w") as file:
+    with (tmp_path / "open").open("w+") as file:
 
         def work(send):
-            try:
-                os.write(file.fileno(), b"mine")
-            except OSError as error:
-                send(type(error).__name__)
+            os.write(file.fileno(), b"mine")
+            send(os.read(file.fileno(), 1))
 
+        file.write("ours")
+        file.seek(0)
         process = ForkedProcess(work)
-        assert followed(process) == ["OSError"]
+        assert followed(process) == [b""]
         process.end()
+        assert file.read() == "ours"
+
+
+def test_logs_that_go_elsewhere_raise_nothing_and_warnings_are_printed(tmp_path):
+    script = tmp_path / "task.py"
+    script.write_text(
+        "import os, socket, warnings\n"
+        "from airflow_mltest.forks import ForkedProcess\n"
+        "here, there = socket.socketpair()\n"
+        "log = there.makefile('w', buffering=1)\n"
+        "warnings.showwarning = lambda message, *_: log.write(str(message))\n"  # as Airflow has it in a task
+        "def work(send):\n"
+        "    log.write('nobody hears it')\n"
+        "    warnings.warn('old model', UserWarning)\n"
+        "process = ForkedProcess(work)\n"
+        "while process.poll() is None: list(process.messages(0.2))\n"
+        "assert process.end()[0].code == 0\n"
+        "here.setblocking(False)\n"
+        "try:\n    here.recv(1)\nexcept BlockingIOError:\n    print('silent')\n"
+    )
+    said = subprocess.run([sys.executable, str(script)], capture_output=True, text=True, check=True).stdout
+
+    assert "UserWarning: old model" in said
+    assert "silent" in said
