@@ -10,6 +10,7 @@ _OPERATORS = {
     "pytest": ["airflow_mltest.operators.plan", "airflow_mltest.operators.pytest", "airflow_mltest.operators.merge"],
     "Great Expectations": ["airflow_mltest.operators.data"],
     "MLflow": ["airflow_mltest.operators.model", "airflow_mltest.operators.gate", "airflow_mltest.operators.promote"],
+    "Kubernetes and Celery": ["airflow_mltest.operators.environment"],
     "ML test reports": ["airflow_mltest.operators.report"],
 }
 
@@ -31,6 +32,12 @@ _SETTINGS: dict[str, dict[str, Any]] = {
         "example": "/var/cache/mltest",
         "default": "",
     },
+    "webhook_conn_id": {
+        "description": "The connection whose password is the secret of MLflow's webhook for new model versions,\n"
+        "which is sent to `/mltest-webhook/mlflow` of the API server. Empty: no webhook is taken.",
+        "example": "mlflow_webhook",
+        "default": "",
+    },
 }
 
 _MLFLOW_CONNECTION: dict[str, Any] = {
@@ -47,6 +54,26 @@ _MLFLOW_CONNECTION: dict[str, Any] = {
             "label": "Token",
             "description": "A bearer token, instead of user name and password.",
             "schema": {"type": ["string", "null"], "format": "password"},
+        },
+        "verify": {
+            "label": "Verify TLS",
+            "description": "true, false, or the file of certificates to trust; on every machine that runs tasks.",
+            "schema": {"type": ["string", "null"]},
+        },
+        "client_cert": {
+            "label": "Client certificate",
+            "description": "A file with a certificate to show, and its key.",
+            "schema": {"type": ["string", "null"]},
+        },
+        "timeout_s": {
+            "label": "Timeout (s)",
+            "description": "How long a call may take, with all that is sent again. Empty: 10.",
+            "schema": {"type": ["number", "null"]},
+        },
+        "max_retries": {
+            "label": "Retries",
+            "description": "How often a request is sent again that has changed nothing. Empty: 2.",
+            "schema": {"type": ["integer", "null"]},
         },
     },
 }
@@ -70,8 +97,14 @@ def get_provider_info() -> dict[str, Any]:
             {"integration-name": "MLflow", "python-modules": ["airflow_mltest.hooks.mlflow"]},
             {"integration-name": "git", "python-modules": ["airflow_mltest.hooks.git"]},
         ],
-        "sensors": [{"integration-name": "git", "python-modules": ["airflow_mltest.sensors.git_commit"]}],
-        "triggers": [{"integration-name": "git", "python-modules": ["airflow_mltest.triggers.git_commit"]}],
+        "sensors": [
+            {"integration-name": "MLflow", "python-modules": ["airflow_mltest.sensors.model_version"]},
+            {"integration-name": "git", "python-modules": ["airflow_mltest.sensors.git_commit"]},
+        ],
+        "triggers": [
+            {"integration-name": "MLflow", "python-modules": ["airflow_mltest.triggers.model_version"]},
+            {"integration-name": "git", "python-modules": ["airflow_mltest.triggers.git_commit"]},
+        ],
         "connection-types": [_MLFLOW_CONNECTION],
         "extra-links": ["airflow_mltest.operators.suite.ReportLink"],
         "config": {

@@ -24,11 +24,13 @@ class Settings:
             as `s3://conn_id@bucket/reports`. Workers write it, the API server reads it.
         mlflow_conn_id: The connection that operators use when they name none.
         checkout_cache: Folder on each worker for mirrors of git repositories and their work trees.
+        webhook_conn_id: The connection whose password is the secret of MLflow's webhook; empty: there is none.
     """
 
     report_root: str
     mlflow_conn_id: str
     checkout_cache: str
+    webhook_conn_id: str
 
 
 def load_settings() -> Settings:
@@ -38,6 +40,7 @@ def load_settings() -> Settings:
         report_root=conf.get("mltest", "report_root") or str(home / "mltest" / "reports"),
         mlflow_conn_id=conf.get("mltest", "mlflow_conn_id"),
         checkout_cache=conf.get("mltest", "checkout_cache") or str(home / "mltest" / "checkouts"),
+        webhook_conn_id=conf.get("mltest", "webhook_conn_id"),
     )
 
 

@@ -38,7 +38,7 @@ def test_airflow_finds_provider_connection_link_and_plugin():
     assert "airflow-mltest" in manager.providers
     assert "mlflow" in manager.hooks
     assert "airflow_mltest.operators.suite.ReportLink" in manager.extra_links_class_names
-    assert "/mltest" in {app["url_prefix"] for app in get_fastapi_plugins()[0]}
+    assert {"/mltest", "/mltest-webhook"} <= {app["url_prefix"] for app in get_fastapi_plugins()[0]}
 
 
 @pytest.mark.parametrize("module", ["pytest", "data", "model", "report", "gate", "promote"])
@@ -46,7 +46,7 @@ def test_operator_is_imported_without_what_it_tests_with(module):
     script = (
         f"import sys, airflow_mltest.operators.{module}, airflow_mltest.checks, airflow_mltest.plugin.ui;"
         "heavy = {'pandas', 'mlflow', 'great_expectations', 'sklearn', 'scipy', 'kubernetes'};"
-        "heavy.add('airflow_mltest.plugin.web');"
+        "heavy |= {'airflow_mltest.plugin.web', 'airflow_mltest.plugin.webhook'};"
         "print(sorted(heavy & sys.modules.keys()))"
     )
     done = subprocess.run([sys.executable, "-c", script], capture_output=True, text=True, check=True)

@@ -16,14 +16,18 @@ _RUN_TAB = {
 
 
 class MLTestPlugin(AirflowPlugin):
-    """A tab on each DAG run with the report of its suites."""
+    """A tab on each DAG run with the report of its suites, and a webhook for new versions."""
 
     name = "mltest"
     external_views = [_RUN_TAB]  # noqa: RUF012  the name and type that Airflow reads
 
     @property
     def fastapi_apps(self) -> list[dict[str, Any]]:  # type: ignore[override]  # lazy: read where it is served
-        """The application behind the tab; FastAPI is imported where it is served."""
-        from airflow_mltest.plugin.web import create_app
+        """The application behind the tab, and the webhook; FastAPI is imported where they are served."""
+        from airflow_mltest.plugin import web, webhook
 
-        return [{"app": create_app(), "url_prefix": "/mltest", "name": "ML tests"}]
+        return [
+            {"app": web.create_app(), "url_prefix": "/mltest", "name": "ML tests"},
+            # On its own: all of the other needs a login.
+            {"app": webhook.create_app(), "url_prefix": "/mltest-webhook", "name": "ML test webhook"},
+        ]

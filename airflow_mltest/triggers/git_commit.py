@@ -3,28 +3,19 @@
 from __future__ import annotations
 
 import asyncio
-import hashlib
-import logging
 from contextlib import ExitStack
 from typing import TYPE_CHECKING, Any
 
-from airflow.triggers.base import BaseEventTrigger, TriggerEvent
-
 from airflow_mltest.core.errors import ConfigurationError
+from airflow_mltest.triggers.watching import WatchingTrigger, looks
 
 if TYPE_CHECKING:
     from collections.abc import AsyncIterator, Hashable, Mapping
 
     from airflow_mltest.hooks.git import Repository
 
-_LONGEST_S = 900.0
-# Each is a request, and one trigger may serve a thousand assets, some of them newer than what was kept.
-_KEPT_AT, _READ_AT = 3, 20
-_PATIENCE = 3
-_log = logging.getLogger(__name__)
 
-
-class GitCommitTrigger(BaseEventTrigger):
+class GitCommitTrigger(WatchingTrigger):
     """
     Fire when the head of a branch is another than before: for an `AssetWatcher`, or a deferred task.
 
@@ -61,19 +52,16 @@ class GitCommitTrigger(BaseEventTrigger):
     ) -> None:
         from airflow_mltest.git_command import without_credentials
 
-        super().__init__()  # type: ignore[no-untyped-call]
         if without_credentials(repository) != repository:
             msg = (
                 f"{without_credentials(repository)} came with user or password, which everybody could read here: "
                 "put them into an Airflow connection of type git, and give its id."
             )
             raise ConfigurationError(msg)
+        key = ("heads", repository, branch)
+        super().__init__(repository, key, poll_interval_s, at_first_sight=at_first_sight, known=known)
         self.repository = repository
         self.branch = branch
-        self.poll_interval_s = poll_interval_s
-        self.at_first_sight = at_first_sight
-        self.known = known
-        self._told = False
 
     def serialize(self) -> tuple[str, dict[str, Any]]:
         """Name everything that this trigger is made from."""
@@ -95,102 +83,27 @@ class GitCommitTrigger(BaseEventTrigger):
         return ("git heads", self.repository, self.poll_interval_s, only_branches_and_tags(self.branch))
 
     @classmethod
-    async def open_shared_stream(cls, kwargs: dict[str, Any]) -> AsyncIterator[dict[str, str]]:
+    def open_shared_stream(cls, kwargs: dict[str, Any]) -> AsyncIterator[dict[str, str]]:
         """Look at all heads, again and again, whatever happens."""
         from airflow_mltest.hooks.git import Repository
 
-        repository, interval_s, failures = Repository(kwargs["repository"]), kwargs["poll_interval_s"], 0
-        while True:
-            try:
-                heads = await _heads(repository, kwargs["branch"])
-            except Exception as error:  # noqa: BLE001  an error would end every watcher of this repository, for good
-                failures += 1
-                if failures == 1:
-                    _log.warning("%s. It is asked again until it answers.", error)
-                repository.forget()
-                await asyncio.sleep(min(interval_s * 2 ** min(failures, 10), max(interval_s, _LONGEST_S)))
-                continue
-            if failures:
-                _log.info("The repository %s answers again, after %s looks that failed.", repository.name, failures)
-                failures = 0
-            yield heads
-            await asyncio.sleep(interval_s)
+        repository = Repository(kwargs["repository"])
+        who = f"The repository {repository.name}"
+        return looks(lambda: _heads(repository, kwargs["branch"]), kwargs["poll_interval_s"], who, repository.forget)
 
-    async def filter_shared_stream(self, shared_stream: AsyncIterator[dict[str, str]]) -> AsyncIterator[TriggerEvent]:
-        """Fire for each of this trigger's heads that moved since the last look."""
+    def marks(self, there: dict[str, str], before: Mapping[str, str]) -> dict[str, str]:  # noqa: ARG002
+        """Keep the heads that this trigger is about."""
         from airflow_mltest.integrations.git_remote import matching
 
-        seen = self.known if self.known is not None else await self._recall()
-        unsaved = False
-        async for heads in shared_stream:
-            now = matching(heads, self.branch)
-            if unsaved and seen is not None:
-                unsaved = not await self._remember(seen)
-            if seen is None and not self.at_first_sight:
-                seen, unsaved = now, not await self._remember(now)
-            before = seen or {}
-            for ref in sorted(now):
-                if before.get(ref) != now[ref]:
-                    yield self._event(ref, now[ref], before.get(ref, ""))
-                    if self.known is not None:
-                        return
-            # Kept at the next look, when the events are out for sure: better told twice than lost.
-            unsaved = unsaved or now != seen
-            seen = now
+        return matching(there, self.branch)
 
-    async def run(self) -> AsyncIterator[TriggerEvent]:
-        """Do the same alone, where there is no stream to share: in `dag.test()`."""
-        async for event in self.filter_shared_stream(self.open_shared_stream(self.serialize()[1])):
-            yield event
-
-    def _event(self, ref: str, commit: str, previous: str) -> TriggerEvent:
-        payload = {"repository": self.repository, "ref": ref, "commit": commit, "previous": previous}
-        return TriggerEvent(payload)  # type: ignore[no-untyped-call]
-
-    @property
-    def _memories(self) -> list[Any]:
-        """Give the memories of the watched assets: one trigger serves all that ask the same."""
-        store = self.asset_state_store
-        by_asset = {**getattr(store, "_by_name", {}), **getattr(store, "_by_uri", {})}
-        return [by_asset[name] for name in sorted(by_asset)]
-
-    @property
-    def _key(self) -> str:
-        return "mltest/heads/" + hashlib.sha256(f"{self.repository}\n{self.branch}".encode()).hexdigest()[:16]
-
-    async def _recall(self) -> Mapping[str, str] | None:
-        """Read what was seen before; asked again when it fails, since what came meanwhile would be lost."""
-        for attempt in range(_PATIENCE):
-            try:
-                for memory in self._memories[:_READ_AT]:
-                    kept = await memory.aget(self._key)
-                    if isinstance(kept, dict):
-                        return kept
-            except Exception as error:  # noqa: BLE001  an error would end the watcher
-                _log.warning("What was seen of %s cannot be read: %s", self.repository, error)
-                await asyncio.sleep(self.poll_interval_s if attempt + 1 < _PATIENCE else 0)
-            else:
-                return None
-        return None
-
-    async def _remember(self, heads: Mapping[str, str]) -> bool:
-        """Keep what was seen, as far as there is a place; without it all works, until the triggerer restarts."""
-        if self.known is not None:
-            return True
-        try:
-            for memory in self._memories[:_KEPT_AT]:
-                await memory.aset(self._key, dict(heads))
-        except Exception as error:  # noqa: BLE001
-            _log.log(
-                logging.DEBUG if self._told else logging.WARNING,
-                "What was seen of %s cannot be kept: %s",
-                self.repository,
-                error,
-            )
-            self._told = True
-            return False
-        self._told = False
-        return True
+    def news(self, there: dict[str, str], before: Mapping[str, str]) -> list[dict[str, str]]:
+        """Tell each of this trigger's heads that moved."""
+        return [
+            {"repository": self.repository, "ref": ref, "commit": commit, "previous": before.get(ref, "")}
+            for ref, commit in sorted(self.marks(there, before).items())
+            if before.get(ref) != commit
+        ]
 
 
 async def _heads(repository: Repository, branch: str) -> dict[str, str]:
