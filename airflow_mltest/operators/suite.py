@@ -29,6 +29,8 @@ if TYPE_CHECKING:
     from airflow_mltest.reports.store import Kept
 
 SUMMARY_KEY = "summary"
+# Speed, memory and even predictions depend on where they were measured.
+_BOUND_TO_MACHINE = ("model", "deployment")
 
 # The same code, data and model fail the same way twice; only a broken run earns a retry.
 NO_RETRY = ExceptionRetryPolicy(
@@ -127,6 +129,7 @@ class SuiteOperator(BaseOperator):
         """Record, and give back why the recording ends early, if it does."""
         self._live = live
         try:
+            self._place(recording)
             self.record(recording, context)
         except (ConfigurationError, BrokenRunError) as error:
             return type(error)(f"{self.task_type} {self.task_id!r}: {error}").with_traceback(error.__traceback__)
@@ -139,6 +142,17 @@ class SuiteOperator(BaseOperator):
         finally:
             self._live = None
         return None
+
+    def _place(self, recording: Recording) -> None:
+        """Record what this worker has; what it says of a model holds for the machine that `on(...)` asked for only."""
+        from airflow_mltest.placement import record_worker
+
+        different = "; ".join(map(str, record_worker(recording, self.executor_config)))
+        if different and self.kind in _BOUND_TO_MACHINE:
+            msg = f"nothing was tested, since this worker is not the environment that `on(...)` names: {different}"
+            raise BrokenRunError(msg)
+        if different:
+            self.log.warning("This worker is not the environment that `on(...)` names: %s", different)
 
     def _answer(self, kept: Kept, failure: BaseException | None, context: Context) -> Any:
         """Push the summary, emit the metrics, and raise or return what the run has earned."""
