@@ -2,7 +2,6 @@
 
 from __future__ import annotations
 
-import json
 import os
 import sys
 from collections.abc import Mapping
@@ -15,9 +14,9 @@ from typing import TYPE_CHECKING, Any, Self
 from airflow.sdk import conf
 from airflow.sdk.definitions.operator_resources import Resources
 
-from airflow_mltest.core.deployment import near
 from airflow_mltest.core.errors import ConfigurationError
 from airflow_mltest.core.profile import FIELDS, Profile
+from airflow_mltest.core.spelling import near
 
 if TYPE_CHECKING:
     from collections.abc import Iterator
@@ -62,8 +61,10 @@ class Environment(Profile):
         Raises:
             ConfigurationError: It cannot be read, or has other fields than an environment.
         """
+        from airflow_mltest.integrations.yaml_file import documents
+
         with _at(path):
-            return cls(**_fields(next(iter(_documents(path)), None), name))
+            return cls(**_fields(next(iter(documents(Path(path))), None), name))
 
     @classmethod
     def from_manifest(cls, path: str | os.PathLike[str], container: str | None = None) -> Self:
@@ -82,9 +83,10 @@ class Environment(Profile):
                 Kubernetes has it.
         """
         from airflow_mltest.integrations.kubernetes_manifest import environment_in
+        from airflow_mltest.integrations.yaml_file import documents
 
         with _at(path):
-            return cls(**environment_in(_documents(path), container))
+            return cls(**environment_in(documents(Path(path)), container))
 
 
 class PodOverride(Resources):
@@ -185,24 +187,6 @@ def _refusal(environment: Profile, executors: str) -> str:
     if "kubernetes" not in executors and "celery" in executors and environment.gpus and not environment.queue:
         return "the environment cannot be on Celery: gpus: name the `queue` that workers with GPUs serve"
     return ""
-
-
-def _documents(path: str | os.PathLike[str]) -> list[Any]:
-    """Read a YAML file, which may hold several documents, or a JSON file."""
-    import yaml  # type: ignore[import-untyped]
-
-    try:
-        text = Path(path).read_text(encoding="utf-8")
-        # YAML knows no tabs.
-        return [json.loads(text)] if Path(path).suffix == ".json" else list(yaml.safe_load_all(text))
-    except OSError as error:
-        msg = f"it cannot be read: {error.strerror}"
-        raise ConfigurationError(msg) from error
-    except (yaml.YAMLError, ValueError) as error:
-        # Not its own words, which quote lines that may hold secrets.
-        line = getattr(error, "lineno", 0) or getattr(getattr(error, "problem_mark", None), "line", -1) + 1
-        msg = f"it is no YAML or JSON{f', see line {line}' if line else ''}"
-        raise ConfigurationError(msg) from None
 
 
 @contextmanager

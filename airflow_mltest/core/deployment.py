@@ -2,14 +2,15 @@
 
 from __future__ import annotations
 
-import difflib
 import math
 import re
 from dataclasses import dataclass, field
 from typing import TYPE_CHECKING, Any
 
+from airflow_mltest.core.spelling import near
+
 if TYPE_CHECKING:
-    from collections.abc import Callable, Iterable, Mapping
+    from collections.abc import Callable, Mapping
 
 PLACEHOLDERS = ("{host}", "{port}", "{model}")
 # A shorter text is no secret, and would be hidden in every second word.
@@ -86,12 +87,6 @@ def deployment_of(said: Any) -> tuple[Deployment, list[str]]:
     mistakes += _contradictions(said)
     values.pop("env_manager", None)
     return Deployment(**values), mistakes
-
-
-def near(word: object, known: Iterable[str]) -> str:
-    """Say which of the *known* words was meant, as the end of a sentence; nothing if none is near."""
-    found = difflib.get_close_matches(str(word), list(known), n=1)
-    return f"; did you mean {found[0]!r}?" if found else ""
 
 
 class _MistakeError(Exception):

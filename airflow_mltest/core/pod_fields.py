@@ -6,7 +6,7 @@ import re
 from collections.abc import Mapping, Sequence
 from typing import Any
 
-from airflow_mltest.core.deployment import near
+from airflow_mltest.core.spelling import near
 
 GPU = "nvidia.com/gpu"
 _TAG = re.compile(r"[\w][\w.-]{0,127}", re.ASCII)

@@ -2,7 +2,6 @@
 
 from __future__ import annotations
 
-import json
 from contextlib import contextmanager
 from pathlib import Path
 from typing import TYPE_CHECKING, Any, ClassVar
@@ -194,28 +193,21 @@ def _read(config: Any) -> Any:
     """Give what the configuration says, whatever it is."""
     if isinstance(config, Configuration):
         return config.said
-    import yaml  # type: ignore[import-untyped]
+    from airflow_mltest.integrations.yaml_file import documents
 
     path = open_data(config)
     try:
-        text = path.read_text(encoding="utf-8")
-        # YAML knows no tabs.
-        return json.loads(text) if path.suffix == ".json" else yaml.safe_load(text)
-    except OSError as error:
-        msg = f"`config` {str(path)!r} cannot be read: {error}"
+        return next(iter(documents(path)), None)
+    except ConfigurationError as error:
+        msg = f"`config` {str(path)!r}: {error}."
         raise ConfigurationError(msg) from error
-    except (yaml.YAMLError, ValueError) as error:
-        # Not its own words, which quote lines that may hold secrets.
-        line = getattr(error, "lineno", 0) or getattr(getattr(error, "problem_mark", None), "line", -1) + 1
-        msg = f"`config` {str(path)!r} is no YAML or JSON{f', see line {line}' if line else ''}."
-        raise ConfigurationError(msg) from None
 
 
 def _other_model(registry: MlflowRegistry, uri: str, deployment: Deployment) -> list[str]:
     """Say why the model that is deployed is not the one that is tested, if it is not."""
     if not deployment.model:
         return []
-    from airflow_mltest.core.deployment import near
+    from airflow_mltest.core.spelling import near
 
     name = uri.removeprefix("models:/").partition("/")[0]
     try:

@@ -67,7 +67,7 @@ class EnvironmentTestOperator(SuiteOperator):
 
 def _require(task_id: str, environment: Profile, strict: Sequence[str]) -> None:
     """Refuse what would compare nothing, when the DAG is parsed."""
-    from airflow_mltest.core.deployment import near
+    from airflow_mltest.core.spelling import near
 
     unknown = [name for name in strict if name not in COMPARED]
     if unknown:
