@@ -2,7 +2,7 @@
 
 import hashlib
 
-from airflow_mltest.core.errors import ConfigurationError
+from airflow_mltest.core.errors import BrokenRunError, ConfigurationError
 
 
 class MemoryRegistry:
@@ -12,6 +12,7 @@ class MemoryRegistry:
         self._artifacts = {}
         self._tags = {}
         self._aliases = {}
+        self._model_tags = {}
 
     def register(self, model, artifacts):
         """Add a version, with *artifacts* (bytes) as its content; gives its number."""
@@ -26,9 +27,7 @@ class MemoryRegistry:
         self._artifacts[model][version] = artifacts
 
     def version_of(self, model, alias):
-        if model not in self._artifacts:
-            msg = f"no model {model!r}"
-            raise ConfigurationError(msg)
+        self._have(model)
         return self._aliases.get((model, alias))
 
     def versions(self, model):
@@ -48,6 +47,36 @@ class MemoryRegistry:
     def point(self, model, alias, version):
         self._find(model, version)
         self._aliases[model, alias] = version
+
+    def unpoint(self, model, alias):
+        self.version_of(model, alias)
+        self._aliases.pop((model, alias), None)
+
+    def model_tags(self, model):
+        self._have(model)
+        return dict(self._model_tags.get(model, {}))
+
+    def tag_model(self, model, key, value):
+        self._have(model)
+        tags = self._model_tags.setdefault(model, {})
+        if value is None:
+            tags.pop(key, None)
+        else:
+            tags[key] = value
+
+    def copy(self, model, version, to, tags):
+        artifacts = self._find(model, version)
+        for number in self.versions(to):
+            if tags.items() <= self._tags[to, number].items():
+                return number
+        copied = self.register(to, artifacts)
+        self._tags[to, copied] = dict(tags)
+        return copied
+
+    def _have(self, model):
+        if model not in self._artifacts:
+            msg = f"no model {model!r}"
+            raise ConfigurationError(msg)
 
     def _find(self, model, version):
         try:
@@ -86,3 +115,33 @@ class MortalRegistry:
     def tag(self, model, version, tags):
         for key, value in tags.items():
             self.__getattr__("tag")(model, version, {key: value})
+
+
+class FaultyRegistry:
+    """
+    One call fails; those after it are answered again, or are not.
+
+    Args:
+        registry: Where calls are carried out.
+        at: Which call fails, counted from 0.
+        carried_out: Whether that one is carried out before its answer is lost.
+        down: Whether nothing is answered from then on.
+    """
+
+    def __init__(self, registry, at, *, carried_out=False, down=False):
+        self._registry = registry
+        self._at, self._carried_out, self._down = at, carried_out, down
+        self.calls = []
+
+    def __getattr__(self, name):
+        def call(*args):
+            number = len(self.calls)
+            self.calls.append(name)
+            if number == self._at and self._carried_out:
+                getattr(self._registry, name)(*args)
+            if number == self._at or (self._down and number > self._at):
+                msg = f"no answer to {name}."
+                raise BrokenRunError(msg)
+            return getattr(self._registry, name)(*args)
+
+        return call

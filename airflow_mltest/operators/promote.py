@@ -2,7 +2,9 @@
 
 from __future__ import annotations
 
+import hashlib
 import json
+import time
 from dataclasses import asdict
 from typing import TYPE_CHECKING, Any
 
@@ -15,29 +17,47 @@ if TYPE_CHECKING:
 
     from airflow.sdk import Context
 
+    from airflow_mltest.core.claims import Pace
+    from airflow_mltest.core.decision import Decision
+
+_MEANT = "mltest/rollback"
+
 
 class PromoteOperator(BaseOperator):
     """
     Point an alias at the version that a decision approved, if the decision still holds.
 
-    It holds while the version's artifacts have the digest that was tested, and the alias points
-    where it pointed when the candidate was compared. A retry completes what was begun.
+    It holds while the reports that it rests on are unaltered and not too old, the version's artifacts
+    have the digest that was tested, and the alias points where it pointed when the candidate was
+    compared. Of several tasks that move one alias, one does at a time. A retry completes what was
+    begun.
 
     Args:
         model: The registered model's name.
         version: The version to promote.
-        alias: The alias to move, such as `champion`.
         decision: What `GateOperator` returned.
+        alias: The alias to move, such as `champion`.
+        copy_to: Another registered model: the version is copied there, and the alias of that one
+            moves. The gate's `alias` is then `<copy_to>@<alias>`.
+        approval: What `ApprovalOperator` returned: nothing moves without the yes of a person.
 
     Returns:
         `model`, `alias`, `version`, and `replaced`: the version it took the place of, or None.
     """
 
-    template_fields = ("model", "version", "alias", "decision")
+    template_fields = ("model", "version", "alias", "decision", "copy_to", "approval")
     ui_color = "#dff3e3"
 
-    def __init__(
-        self, *, model: str, version: str, decision: Mapping[str, Any] | str, alias: str = "champion", **kwargs: Any
+    def __init__(  # noqa: PLR0913  the public contract
+        self,
+        *,
+        model: str,
+        version: str,
+        decision: Mapping[str, Any] | str,
+        alias: str = "champion",
+        copy_to: str = "",
+        approval: Mapping[str, Any] | None = None,
+        **kwargs: Any,
     ) -> None:
         kwargs.setdefault("retry_policy", NO_RETRY)
         super().__init__(**kwargs)
@@ -45,25 +65,39 @@ class PromoteOperator(BaseOperator):
         self.version = version
         self.alias = alias
         self.decision = decision
+        self.copy_to = copy_to
+        self.approval = approval
+        # A template that renders to nothing must not look like one that was never there.
+        self._needs_approval = approval is not None
 
     def execute(self, context: Context) -> dict[str, Any]:  # noqa: ARG002
         """Check once more, write why, and move."""
-        from airflow_mltest.core.criteria import Decision
-        from airflow_mltest.core.errors import PromotionRefusedError
         from airflow_mltest.core.promotion import promote
+        from airflow_mltest.core.standing import Approval, must_be_unaltered
         from airflow_mltest.hooks.mlflow import MlflowHook
 
-        document = json.loads(self.decision) if isinstance(self.decision, str) else self.decision
-        decision = Decision.from_dict(document)
+        decision = self._read_decision()
+        approval = Approval.of(self.approval) if self._needs_approval else None
+        must_be_unaltered(decision.evidence, _digest_at)
+        registry, how = MlflowHook().get_conn(), {"alias": self.alias, "copy_to": self.copy_to}
+        promotion = promote(registry, decision, approval=approval, pace=_pace(), **how)
+        self.log.info(
+            "%s@%s: %s -> %s", promotion.model, self.alias, promotion.replaced or "nothing", promotion.version
+        )
+        return asdict(promotion)
+
+    def _read_decision(self) -> Decision:
+        from airflow_mltest.core.decision import Decision
+        from airflow_mltest.core.errors import PromotionRefusedError
+
+        decision = Decision.from_dict(json.loads(self.decision) if isinstance(self.decision, str) else self.decision)
         if (decision.model, decision.version) != (self.model, self.version):
             msg = (
                 f"{self.task_id}: the decision is about {decision.model} version {decision.version}, "
                 f"not about {self.model} version {self.version}."
             )
             raise PromotionRefusedError(msg)
-        promotion = promote(MlflowHook().get_conn(), decision, alias=self.alias)
-        self.log.info("%s@%s: %s -> %s", self.model, self.alias, promotion.replaced or "nothing", promotion.version)
-        return asdict(promotion)
+        return decision
 
 
 class RollbackOperator(BaseOperator):
@@ -73,8 +107,8 @@ class RollbackOperator(BaseOperator):
     Args:
         model: The registered model's name.
         alias: The alias to move.
-        to: The version to go back to; empty: the one that the current version replaced. A
-            retry goes no step further than the first try meant to.
+        to: The version to go back to, or `-2`, `-3`, ... for so many steps back; empty: the one that
+            the current version replaced. A retry goes no step further than the first try meant to.
 
     Returns:
         `model`, `alias`, `version`, and `replaced`: the version that was rolled back.
@@ -92,14 +126,43 @@ class RollbackOperator(BaseOperator):
 
     def execute(self, context: Context) -> dict[str, Any]:
         """Remember where to go back to, then go there."""
-        from airflow_mltest.core.promotion import roll_back, version_before
+        from airflow_mltest.core.rollback import Retreat, retreat, roll_back
         from airflow_mltest.hooks.mlflow import MlflowHook
 
-        registry, state = MlflowHook().get_conn(), context["task_state_store"]
-        first_try = context["ti"].try_number == 1
-        meant = None if first_try else state.get("mltest/rollback", None)
-        to = self.to or str(meant or "") or version_before(registry, model=self.model, alias=self.alias)
-        state.set("mltest/rollback", to)
-        promotion = roll_back(registry, model=self.model, alias=self.alias, to=to)
-        self.log.info("%s@%s: %s -> %s", self.model, self.alias, promotion.replaced, promotion.version)
+        ti, state, registry = context["ti"], context["task_state_store"], MlflowHook().get_conn()
+        remembered: Any = None if ti.try_number == 1 else state.get(_MEANT, None)
+        meant = (
+            Retreat(**remembered) if remembered else retreat(registry, model=self.model, alias=self.alias, to=self.to)
+        )
+        state.set(_MEANT, asdict(meant))
+        task = json.dumps([ti.dag_id, ti.run_id, ti.task_id, ti.map_index])
+        promotion = roll_back(registry, meant, who=hashlib.sha256(task.encode()).hexdigest()[:16], pace=_pace())
+        self.log.info("%s@%s: %s -> %s", self.model, self.alias, promotion.replaced or "nothing", promotion.version)
         return asdict(promotion)
+
+
+def _pace() -> Pace:
+    from airflow_mltest.core.claims import Pace
+
+    return Pace(clock=time.monotonic, wait=time.sleep)
+
+
+def _digest_at(address: str) -> str | None:
+    """
+    Hash a report's bytes; None where there is no such report.
+
+    Raises:
+        BrokenRunError: The store cannot be read.
+    """
+    from airflow.sdk import ObjectStoragePath
+
+    from airflow_mltest.core.errors import BrokenRunError
+
+    try:
+        content = ObjectStoragePath(address).read_bytes()
+    except FileNotFoundError:
+        return None
+    except Exception as error:  # an object store raises its client's own
+        msg = f"the report at {address} cannot be read: {type(error).__name__}: {error}; nothing was moved."
+        raise BrokenRunError(msg) from error
+    return f"sha256:{hashlib.sha256(content).hexdigest()}"

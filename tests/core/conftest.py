@@ -23,3 +23,9 @@ def mortal():
         death = _REGISTRIES["DiedError"]
 
     return Mortal
+
+
+@pytest.fixture(scope="session")
+def faulty():
+    """Make registries of which one call fails."""
+    return _REGISTRIES["FaultyRegistry"]

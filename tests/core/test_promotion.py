@@ -1,15 +1,18 @@
+import runpy
 from dataclasses import replace
 from datetime import UTC, datetime, timedelta
+from pathlib import Path
+from types import SimpleNamespace
 
 import pytest
-from hypothesis import given
-from hypothesis import strategies as st
 
-from airflow_mltest.core.criteria import Decision, Finding
 from airflow_mltest.core.errors import ConfigurationError, PromotionRefusedError
-from airflow_mltest.core.promotion import Promotion, promote, roll_back, version_before
+from airflow_mltest.core.moving import Promotion
+from airflow_mltest.core.rollback import retreat
+from airflow_mltest.core.standing import Approval
 
-MODEL, ALIAS = "churn", "champion"
+kit = SimpleNamespace(**runpy.run_path(str(Path(__file__).parents[1] / "releases.py")))
+MODEL, ALIAS, at = kit.MODEL, kit.ALIAS, kit.at
 
 
 @pytest.fixture
@@ -21,47 +24,21 @@ def registry(new_registry):
     return registry
 
 
-def decision_on(registry, version, *, approved=True, **change):
-    """Approve a version as a gate does, with the alias as it is now."""
-    finding = Finding(
-        criterion="suite quality", holds=approved, seen="passed" if approved else "failed", wanted="passed"
-    )
-    fields = {
-        "model": MODEL,
-        "version": version,
-        "digest": registry.digest(MODEL, version),
-        "champion": registry.version_of(MODEL, ALIAS),
-        "approved": approved,
-        "findings": (finding,),
-        "decided_at": datetime.now(UTC).isoformat(),
-    }
-    return Decision(**{**fields, **change})
-
-
-def release(registry, *versions):
-    for version in versions:
-        promote(registry, decision_on(registry, version), alias=ALIAS)
-
-
-def step_back(registry):
-    return roll_back(registry, model=MODEL, alias=ALIAS, to=version_before(registry, model=MODEL, alias=ALIAS))
-
-
-def at(registry):
-    return registry.version_of(MODEL, ALIAS)
+def before(registry, alias=ALIAS):
+    return retreat(registry, model=MODEL, alias=alias).to
 
 
 def test_first_release_replaces_nothing(registry):
-    promotion = promote(registry, decision_on(registry, "1"), alias=ALIAS)
+    promotion = kit.promoted(registry, kit.decision_on(registry, "1"))
 
     assert promotion == Promotion(model=MODEL, alias=ALIAS, version="1", replaced=None)
     assert at(registry) == "1"
 
 
 def test_promotion_says_and_writes_what_it_replaced_why_and_when(registry):
-    release(registry, "1")
-    before, decision = datetime.now(UTC), decision_on(registry, "2")
-    promotion = promote(registry, decision, alias=ALIAS)
+    kit.release(registry, "1")
+    before, decision = datetime.now(UTC), kit.decision_on(registry, "2")
+    promotion = kit.promoted(registry, decision)
     tags = registry.tags(MODEL, "2")
 
     assert promotion == Promotion(model=MODEL, alias=ALIAS, version="2", replaced="1")
@@ -73,59 +50,64 @@ def test_promotion_says_and_writes_what_it_replaced_why_and_when(registry):
 
 
 def test_aliases_have_histories_of_their_own(registry):
-    release(registry, "1", "2")
+    kit.release(registry, "1", "2")
     for version, champion in (("3", None), ("4", "3")):
-        promote(registry, decision_on(registry, version, champion=champion), alias="shadow")
-    promote(registry, decision_on(registry, "4"), alias=ALIAS)
+        decision = kit.decision_on(registry, version, champion=champion, target="churn@shadow")
+        kit.promoted(registry, decision, alias="shadow")
+    kit.release(registry, "4")
 
-    assert version_before(registry, model=MODEL, alias="shadow") == "3"
-    assert version_before(registry, model=MODEL, alias=ALIAS) == "2"
+    assert before(registry, "shadow") == "3"
+    assert before(registry, ALIAS) == "2"
 
 
 def test_repeated_promotion_changes_nothing_and_says_the_same(registry):
-    release(registry, "1")
-    decision = decision_on(registry, "2")
-    once = promote(registry, decision, alias=ALIAS)
+    kit.release(registry, "1")
+    decision = kit.decision_on(registry, "2")
+    once = kit.promoted(registry, decision)
     tags = registry.tags(MODEL, "2")
 
-    assert promote(registry, decision, alias=ALIAS) == once
+    assert kit.promoted(registry, decision) == once
     assert registry.tags(MODEL, "2") == tags
 
 
 def test_version_that_somebody_has_promoted_by_hand_is_left_where_it_is(registry):
-    release(registry, "1")
-    decision = decision_on(registry, "2")
+    kit.release(registry, "1")
+    decision = kit.decision_on(registry, "2")
     registry.point(MODEL, ALIAS, "2")
 
-    assert promote(registry, decision, alias=ALIAS).replaced is None
+    assert kit.promoted(registry, decision).replaced is None
     assert at(registry) == "2"
 
 
-def refusal(registry, decision, alias=ALIAS):
+def refusal(registry, decision, **more):
     """Have a promotion refused, and be sure that it has left no trace."""
-    before = at(registry), [registry.tags(MODEL, version) for version in registry.versions(MODEL)]
+
+    def state():
+        return at(registry), kit.claims(registry), [registry.tags(MODEL, v) for v in registry.versions(MODEL)]
+
+    before = state()
     with pytest.raises(PromotionRefusedError) as caught:
-        promote(registry, decision, alias=alias)
-    assert before == (at(registry), [registry.tags(MODEL, version) for version in registry.versions(MODEL)])
+        kit.promoted(registry, decision, **more)
+    assert before == state()
     return str(caught.value)
 
 
 def test_version_that_was_not_approved_is_refused_with_the_reasons(registry):
-    said = refusal(registry, decision_on(registry, "1", approved=False))
+    said = refusal(registry, kit.decision_on(registry, "1", approved=False))
 
     assert said == "churn version 1 was not approved: suite quality: failed (wanted passed)"
 
 
 def test_version_whose_artifacts_were_overwritten_since_is_refused(registry):
-    decision = decision_on(registry, "1")
+    decision = kit.decision_on(registry, "1")
     registry.overwrite(MODEL, "1", b"something else")
 
     assert "has other artifacts than those that were tested" in refusal(registry, decision)
 
 
 def test_version_whose_artifacts_were_overwritten_is_not_called_promoted_either(registry):
-    decision = decision_on(registry, "1")
-    promote(registry, decision, alias=ALIAS)
+    decision = kit.decision_on(registry, "1")
+    kit.promoted(registry, decision)
     registry.overwrite(MODEL, "1", b"something else")
 
     assert "other artifacts" in refusal(registry, decision)
@@ -143,25 +125,25 @@ def test_version_that_was_compared_with_another_champion_is_refused(registry, se
     if now:
         registry.point(MODEL, ALIAS, now)
 
-    assert said in refusal(registry, decision_on(registry, "3", champion=seen))
+    assert said in refusal(registry, kit.decision_on(registry, "3", champion=seen))
 
 
 def test_version_that_does_not_exist_is_refused(registry):
-    decision = replace(decision_on(registry, "1"), version="99")
+    decision = replace(kit.decision_on(registry, "1"), version="99")
 
     with pytest.raises(ConfigurationError, match="99"):
-        promote(registry, decision, alias=ALIAS)
+        kit.promoted(registry, decision)
 
 
 def test_decision_that_was_rolled_back_is_spent_and_a_new_one_is_not(registry):
-    release(registry, "1")
-    decision = decision_on(registry, "2")
-    promote(registry, decision, alias=ALIAS)
-    step_back(registry)
+    kit.release(registry, "1")
+    decision = kit.decision_on(registry, "2")
+    kit.promoted(registry, decision)
+    kit.rolled_back(registry)
 
     assert "was rolled back from version 2 since" in refusal(registry, decision)
-    later = decision_on(registry, "2", decided_at=(datetime.now(UTC) + timedelta(seconds=1)).isoformat())
-    assert promote(registry, later, alias=ALIAS).replaced == "1"
+    later = kit.decision_on(registry, "2", decided_at=(datetime.now(UTC) + timedelta(seconds=1)).isoformat())
+    assert kit.promoted(registry, later).replaced == "1"
 
 
 class Contested:
@@ -179,162 +161,104 @@ class Contested:
 
 
 def test_promotion_that_lost_a_race_says_who_is_there(registry):
-    release(registry, "1")
+    kit.release(registry, "1")
     with pytest.raises(PromotionRefusedError, match="moved to 2, and somebody else has moved it to 5"):
-        promote(Contested(registry, "5"), decision_on(registry, "2"), alias=ALIAS)
+        kit.promoted(Contested(registry, "5"), kit.decision_on(registry, "2"))
 
 
-def deaths(mortal, registry, act):
-    """Let *act* die at its first step, its second, ..., on a new registry each, and give each registry."""
-    for steps in range(100):
-        shared = registry()
-        try:
-            act(mortal(shared, steps))
-        except mortal.death:
-            yield shared
-        else:
-            return
+def test_loser_of_a_race_is_refused_once_the_winner_has_moved_the_alias(registry):
+    kit.release(registry, "1")
+    winner, loser = (kit.decision_on(registry, version) for version in ("2", "3"))
+    registry.tag_model(MODEL, "mltest.champion.claim.a", "the winner's")
+
+    def win():
+        registry.tag_model(MODEL, "mltest.champion.claim.a", None)
+        kit.promoted(registry, winner)
+
+    time = kit.FakeTime(doing=[win])
+    with pytest.raises(PromotionRefusedError, match="points at 2, but version 3 was compared with 1"):
+        kit.promoted(registry, loser, pace=time.pace())
+    assert (at(registry), kit.claims(registry)) == ("2", [])
+    assert time.now_s == 1.0
 
 
-def test_promotion_that_was_killed_at_any_step_is_completed_by_a_retry(new_registry, mortal):
-    def registry():
-        registry = new_registry()
-        for number in range(1, 4):
-            registry.register(MODEL, f"artifacts {number}".encode())
-        release(registry, "1", "2")
-        return registry
+def test_artifacts_that_were_overwritten_while_a_promotion_waited_are_noticed(registry):
+    decision = kit.decision_on(registry, "1")
+    registry.tag_model(MODEL, "mltest.champion.claim.a", "somebody else's")
 
-    decision = decision_on(registry(), "3")
-    killed = list(deaths(mortal, registry, lambda registry: promote(registry, decision, alias=ALIAS)))
-    assert [at(shared) for shared in killed] == ["2"] * (len(killed) - 1) + ["3"]
-    assert len(killed) >= 7
-    for shared in killed:
-        # Nothing half-done is visible: whoever sees the alias moved sees what it replaced.
-        if at(shared) == "3":
-            assert version_before(shared, model=MODEL, alias=ALIAS) == "2"
-        else:
-            assert (at(shared), version_before(shared, model=MODEL, alias=ALIAS)) == ("2", "1")
-        assert promote(shared, decision, alias=ALIAS).replaced == "2"
-        assert [step_back(shared).version, step_back(shared).version] == ["2", "1"]
+    def change():
+        registry.tag_model(MODEL, "mltest.champion.claim.a", None)
+        registry.overwrite(MODEL, "1", b"something else")
+
+    with pytest.raises(PromotionRefusedError, match="other artifacts"):
+        kit.promoted(registry, decision, pace=kit.FakeTime(doing=[change]).pace())
+    assert (at(registry), kit.claims(registry)) == (None, [])
 
 
-def test_rollback_that_was_killed_at_any_step_is_completed_by_a_retry(new_registry, mortal):
-    def registry():
-        registry = new_registry()
-        for number in range(1, 4):
-            registry.register(MODEL, f"artifacts {number}".encode())
-        release(registry, "1", "2", "3")
-        return registry
+def test_decision_for_another_alias_is_refused(registry):
+    decision = kit.decision_on(registry, "1", target="churn@shadow")
 
-    def back(registry):
-        return roll_back(registry, model=MODEL, alias=ALIAS, to="2")
-
-    killed = list(deaths(mortal, registry, back))
-    assert [at(shared) for shared in killed] == ["3"] * (len(killed) - 1) + ["2"]
-    assert len(killed) >= 7
-    for shared in killed:
-        assert back(shared).version == "2"
-        assert at(shared) == "2"
-        assert step_back(shared).version == "1"
+    assert "was judged for churn@shadow, not for churn@champion" in refusal(registry, decision)
 
 
-def test_rollback_goes_back_one_step_a_time_to_the_first_release(registry):
-    release(registry, "1", "2", "3")
+@pytest.mark.parametrize("expires_at", ["2026-01-01T00:00:00+00:00", "2999-01-01T00:00:00", "tomorrow"])
+def test_decision_whose_evidence_is_too_old_by_now_is_refused(registry, expires_at):
+    decision = kit.decision_on(registry, "1", expires_at=expires_at)
 
-    assert step_back(registry) == Promotion(model=MODEL, alias=ALIAS, version="2", replaced="3")
-    assert step_back(registry) == Promotion(model=MODEL, alias=ALIAS, version="1", replaced="2")
-    with pytest.raises(PromotionRefusedError, match="at version 1, and nothing before it is recorded"):
-        version_before(registry, model=MODEL, alias=ALIAS)
+    assert f"counted until {expires_at}" in refusal(registry, decision)
 
 
-def test_rollback_does_not_go_back_and_forth_between_versions_that_took_turns(registry):
-    release(registry, "1", "2", "1", "2", "1")
+def test_promotion_that_was_done_in_time_is_not_refused_when_it_is_repeated_late(registry):
+    soon = (datetime.now(UTC) + timedelta(seconds=0.2)).isoformat()
+    decision = kit.decision_on(registry, "1", expires_at=soon)
+    once = kit.promoted(registry, decision)
+    while datetime.now(UTC).isoformat() < soon:
+        pass
 
-    assert [step_back(registry).version for _ in range(4)] == ["2", "1", "2", "1"]
-    with pytest.raises(PromotionRefusedError, match="nothing before it"):
-        version_before(registry, model=MODEL, alias=ALIAS)
-
-
-def test_rollback_says_when_and_by_which_decision_the_version_had_come(registry):
-    release(registry, "1")
-    decision, before = decision_on(registry, "2"), datetime.now(UTC)
-    promote(registry, decision, alias=ALIAS)
-    step_back(registry)
-    tags = registry.tags(MODEL, "2")
-
-    assert tags["mltest.champion.rolled_back"] == decision.id
-    assert before <= datetime.fromisoformat(tags["mltest.champion.rolled_back_at"]) <= datetime.now(UTC)
-    assert "mltest.champion.rolled_back" not in registry.tags(MODEL, "1")
+    assert kit.promoted(registry, decision) == once
 
 
-def test_repeated_rollback_to_a_version_goes_no_further(registry):
-    release(registry, "1", "2", "3")
-    for replaced in ("3", None):
-        promotion = roll_back(registry, model=MODEL, alias=ALIAS, to="2")
-        assert promotion == Promotion(model=MODEL, alias=ALIAS, version="2", replaced=replaced)
+def test_decision_that_went_stale_while_it_waited_is_refused(registry):
+    soon = datetime.now(UTC) + timedelta(seconds=0.2)
+    decision = kit.decision_on(registry, "1", expires_at=soon.isoformat())
+    registry.tag_model(MODEL, "mltest.champion.claim.a", "somebody else's")
 
-    assert at(registry) == "2"
+    def pass_time():
+        while datetime.now(UTC) < soon:
+            pass
+        registry.tag_model(MODEL, "mltest.champion.claim.a", None)
 
-
-def test_rollback_to_a_version_further_back_forgets_those_between(registry):
-    release(registry, "1", "2", "3", "4")
-    roll_back(registry, model=MODEL, alias=ALIAS, to="2")
-
-    assert step_back(registry).version == "1"
-
-
-def test_rollback_to_a_version_that_was_never_there_can_itself_be_followed_by_one(registry):
-    release(registry, "1", "2")
-    roll_back(registry, model=MODEL, alias=ALIAS, to="5")
-
-    assert step_back(registry).version == "1"
+    with pytest.raises(PromotionRefusedError, match="counted until"):
+        kit.promoted(registry, decision, pace=kit.FakeTime(doing=[pass_time]).pace())
+    assert at(registry) is None
 
 
-def test_rollback_to_a_version_that_does_not_exist_is_refused(registry):
-    release(registry, "1")
-    with pytest.raises(PromotionRefusedError, match="churn has no version 99: churn@champion stays where it is"):
-        roll_back(registry, model=MODEL, alias=ALIAS, to="99")
+def test_approver_is_written_and_forgotten_by_the_next_promotion_without_one(registry):
+    decision = kit.decision_on(registry, "1")
+    approval = Approval(by="Ada (ada)", at=datetime.now(UTC))
+    kit.promoted(registry, decision, approval=approval)
+    assert kit.told(registry, "1")["approved_by"] == "Ada (ada)"
+    assert kit.told(registry, "1")["approved_at"] == approval.at.isoformat()
 
-    assert at(registry) == "1"
-
-
-def test_rollback_where_the_alias_points_nowhere_needs_a_name(registry):
-    with pytest.raises(PromotionRefusedError, match="points nowhere: there is nothing to go back to; name a version"):
-        version_before(registry, model=MODEL, alias=ALIAS)
-
-    assert roll_back(registry, model=MODEL, alias=ALIAS, to="2").replaced is None
-    assert at(registry) == "2"
+    kit.release(registry, "2", "1")
+    assert kit.told(registry, "1")["approved_by"] == kit.told(registry, "1")["approved_at"] == "none"
 
 
-def test_version_that_got_the_alias_by_hand_has_nothing_before_it(registry):
-    release(registry, "1")
-    registry.point(MODEL, ALIAS, "4")
+def test_huge_evidence_fits_into_a_tag(registry):
+    report = {"address": f"/reports/{'x' * 400}.json", "digest": f"sha256:{'a' * 64}"}
+    decision = kit.decision_on(registry, "1", evidence={f"suite {number}": report for number in range(1000)})
+    kit.promoted(registry, decision)
 
-    with pytest.raises(PromotionRefusedError, match="at version 4, and nothing before it is recorded"):
-        version_before(registry, model=MODEL, alias=ALIAS)
-
-
-def test_rollback_from_a_version_that_got_the_alias_by_hand_can_be_named(registry):
-    release(registry, "1", "2")
-    registry.point(MODEL, ALIAS, "4")
-    roll_back(registry, model=MODEL, alias=ALIAS, to="2")
-
-    assert at(registry) == "2"
+    assert len(kit.told(registry, "1")["evidence"]) < 100_000
+    assert kit.told(registry, "1")["decision"] == decision.id
 
 
-@given(data=st.data())
-def test_rollbacks_retrace_the_promotions_in_any_order_of_both(new_registry, data):
-    registry, expected = new_registry(), []
-    versions = [registry.register(MODEL, f"artifacts {number}".encode()) for number in range(4)]
-    for number in range(data.draw(st.integers(1, 12))):
-        if len(expected) > 1 and data.draw(st.booleans()):
-            step_back(registry)
-            expected.pop()
-        else:
-            version = data.draw(st.sampled_from([version for version in versions if version != at(registry)]))
-            promote(registry, decision_on(registry, version, decided_at=str(number)), alias=ALIAS)
-            expected.append(version)
-        assert at(registry) == expected[-1]
+def test_dead_promoters_decision_that_was_rolled_back_stays_spent_after_later_ones(registry):
+    kit.release(registry, "1")
+    first = kit.decision_on(registry, "2")
+    kit.promoted(registry, first)
+    kit.rolled_back(registry)
+    kit.release(registry, "2")
+    kit.rolled_back(registry)
 
-    for version in reversed(expected[:-1]):
-        assert step_back(registry).version == version
+    assert "was rolled back" in refusal(registry, first)

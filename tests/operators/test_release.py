@@ -1,8 +1,9 @@
 """Report, gate, promotion and rollback on a real registry."""
 
 import json
-from datetime import timedelta
+from datetime import UTC, datetime
 from pathlib import Path
+from types import SimpleNamespace
 
 import pytest
 
@@ -109,82 +110,14 @@ def test_report_of_nothing_fails(run_task):
     assert run_task(report()).state == "failed"
 
 
-def test_gate_approves_writes_its_evidence_and_returns_the_decision(run_task, keep, about, churn_store, kept):
-    keep("unit")
-    keep("model", kind="model", metrics={"auc": 0.9}, subject=about("1"))
-    ran = run_task(gate())
-
-    assert ran.state == "success", ran.error
-    decision = ran.xcoms["return_value"]
-    assert decision["approved"] is True
-    assert (decision["model"], decision["version"], decision["champion"]) == ("churn", "1", None)
-    tags = churn_store.registry.tags("churn", "1")
-    assert tags["mltest.gate"] == "approved"
-    evidence = json.loads(tags["mltest.gate.evidence"])
-    assert evidence["model"]["digest"].startswith("sha256:")
-    assert evidence.keys() == {"unit", "model"}
-    assert kept()["gate"].counts["passed"] == 3
-
-
-@pytest.mark.parametrize(
-    "model, said",
-    [
-        ({"outcome": Outcome.FAILED}, "suite model: failed"),
-        ({"outcome": Outcome.INCONCLUSIVE}, "suite model: inconclusive"),
-        ({"metrics": {"auc": 0.7}}, "model: auc: 0.7 (wanted at least 0.8)"),
-        ({"metrics": {"auc": float("nan")}}, "model: auc: not measured"),
-        ({"metrics": {}}, "model: auc: not measured"),
-        ({"version": "2"}, "it tested version 2, not 1"),
-        ({"incomplete": "killed"}, "incomplete: killed"),
-        (None, "suite model: missing"),
-    ],
-)
-def test_gate_refuses_and_names_the_criterion(run_task, keep, about, churn_store, model, said):
-    keep("unit")
-    if model is not None:
-        model = {"metrics": {"auc": 0.9}, "version": "1", **model}
-        subject = about("1") | {"version": model.pop("version")}
-        keep("model", kind="model", subject=subject, **model)
-    ran = run_task(gate(), retries=1)
-
-    assert ran.state == "failed"
-    assert "churn version 1 is refused" in str(ran.error)
-    assert said in str(ran.error)
-    assert ran.xcoms["return_value"]["approved"] is False
-    assert churn_store.registry.tags("churn", "1")["mltest.gate"] == "refused"
-
-
-def test_gate_skips_what_follows_where_that_is_wanted(run_task, keep, churn_store):
-    keep("unit", Outcome.FAILED)
-
-    assert run_task(gate(on_reject="skip")).state == "skipped"
-
-
-def test_gate_refuses_stale_evidence(run_task, keep, about):
-    keep("unit")
-    keep("model", kind="model", metrics={"auc": 0.9}, subject=about("1"))
-    ran = run_task(gate(max_age=timedelta(seconds=-1)))
-
-    assert ran.state == "failed"
-    assert "stale" in str(ran.error)
-
-
-def test_gate_without_a_version_says_what_is_missing(run_task, churn_store):
-    ran = run_task(gate(version="{{ '' }}"))
-
-    assert ran.state == "failed"
-    assert "there is no version" in str(ran.error)
-    assert ran.xcoms["return_value"]["approved"] is False
-
-
 @pytest.fixture
 def decision(run_task, keep, about):
     """Have the gate approve a version."""
 
-    def approve(version="1"):
+    def approve(version="1", **own):
         keep("unit")
         keep("model", kind="model", metrics={"auc": 0.9}, subject=about(version))
-        return run_task(gate(version=version)).xcoms["return_value"]
+        return run_task(gate(version=version, **own)).xcoms["return_value"]
 
     return approve
 
@@ -212,6 +145,9 @@ def test_promotion_is_the_same_when_it_is_retried(run_task, decision, churn_stor
         ({"digest": "sha256:0"}, "other artifacts"),
         ({"champion": "2"}, "run its tests and the gate again"),
         ({"version": "2"}, "not about churn version 1"),
+        ({"target": "churn@shadow"}, "judged for churn@shadow, not for churn@champion"),
+        ({"expires_at": "2026-01-01T00:00:00+00:00"}, "counted until"),
+        ({"evidence": {}}, "names no evidence"),
         ({"findings": []}, "its findings do not"),
         ({"findings": None}, "not a decision"),
     ],
@@ -244,13 +180,112 @@ def test_rollback_to_a_named_version(run_task, decision, churn_store):
     assert churn_store.registry.version_of("churn", "champion") == "1"
 
 
-def test_gate_object_that_runs_twice_does_not_answer_with_the_decision_before(keep, about, churn_store, bare_context):
-    keep("unit")
-    keep("model", kind="model", metrics={"auc": 0.9}, subject=about("1"))
-    task = gate()()
-    assert task.execute(bare_context)["approved"] is True
+def test_rollback_several_steps_back(run_task, decision, churn_store):
+    for version in ("1", "2", "3"):
+        run_task(promote(decision(version), version=version))
+    ran, too_far = run_task(rollback(to="-2")), run_task(rollback(to="-2"))
 
-    task.version = ""
-    with pytest.raises(Exception, match="there is no version"):
-        task.execute(bare_context)
-    assert bare_context["ti"].xcoms["return_value"]["approved"] is False
+    assert ran.xcoms["return_value"] == {"model": "churn", "alias": "champion", "version": "1", "replaced": "3"}
+    assert "nothing before it is recorded" in str(too_far.error)
+
+
+def test_rollback_that_is_retried_goes_no_further(run_task, decision, churn_store, bare_context):
+    for version in ("1", "2", "3"):
+        run_task(promote(decision(version), version=version))
+    remembered = {}
+    bare_context["task_state_store"] = SimpleNamespace(set=remembered.__setitem__, get=remembered.get)
+    task, given = rollback()(), []
+    for number in (1, 2, 3):
+        bare_context["ti"].try_number = number
+        given.append(task.execute(bare_context))
+
+    assert json.loads(json.dumps(remembered)) == remembered
+    assert given == [{"model": "churn", "alias": "champion", "version": "2", "replaced": "3"}] * 3
+
+
+@pytest.mark.parametrize(
+    "harm, said",
+    [
+        (lambda report: report.write_text(report.read_text() + " "), "was altered since it was judged"),
+        (lambda report: report.unlink(), "is gone"),
+    ],
+)
+def test_promotion_is_refused_when_a_report_is_no_longer_what_was_judged(
+    run_task, decision, churn_store, report_root, harm, said
+):
+    approved = decision("1")
+    harm(report_root / "d" / "r" / "unit@-1" / "1.json")
+    ran = run_task(promote(approved), retries=1)
+
+    assert ran.state == "failed"
+    assert f"the report of unit at {report_root}" in str(ran.error).replace("file://", "")
+    assert said in str(ran.error)
+    assert churn_store.registry.version_of("churn", "champion") is None
+
+
+def test_promotion_is_retried_when_a_report_cannot_be_read(run_task, decision, churn_store, report_root):
+    approved, report = decision("1"), report_root / "d" / "r" / "unit@-1" / "1.json"
+    report.unlink()
+    report.mkdir()
+    ran = run_task(promote(approved), retries=1)
+
+    assert ran.state == "up_for_retry"
+    assert "cannot be read" in str(ran.error)
+
+
+def answer(*chosen, name="Ada Lovelace"):
+    """Answer a request as `ApprovalOperator` passes it on."""
+    user = {"id": "ada", "name": name} if name else None
+    return {
+        "chosen_options": list(chosen),
+        "params_input": {},
+        "responded_at": datetime.now(UTC).isoformat(),
+        "responded_by_user": user,
+    }
+
+
+def test_promotion_writes_who_has_approved_it(run_task, decision, churn_store):
+    approved = decision("1")
+    ran = run_task(promote(approved, approval=answer("Approve")))
+
+    assert ran.state == "success", ran.error
+    assert churn_store.registry.tags("churn", "1")["mltest.champion.approved_by"] == "Ada Lovelace (ada)"
+
+
+@pytest.mark.parametrize(
+    "approval, said",
+    [
+        (answer("Reject"), "nobody has approved it"),
+        (answer("Approve", name=""), "default was taken"),
+        (answer("Approve"), "before churn version 1 was judged"),  # an answer to another decision
+        ({}, "nobody has approved it"),
+        ("{{ None }}", "nobody has approved it"),
+        ("{{ '' }}", "nobody has approved it"),
+    ],
+)
+def test_promotion_without_the_approval_that_it_asks_for_is_refused(run_task, decision, churn_store, approval, said):
+    ran = run_task(promote(decision("1"), approval=approval), retries=1)
+
+    assert ran.state == "failed"
+    assert said in str(ran.error)
+    assert churn_store.registry.version_of("churn", "champion") is None
+
+
+def test_promotion_into_another_model_copies_the_version_there_once(run_task, decision, churn_store):
+    registry = churn_store.registry
+    approved = decision("2", alias="churn-prod@champion")
+    ran, again = (run_task(promote(approved, version="2", copy_to="churn-prod"), try_number=n) for n in (1, 2))
+
+    assert ran.xcoms["return_value"] == {"model": "churn-prod", "alias": "champion", "version": "1", "replaced": None}
+    assert again.xcoms["return_value"] == ran.xcoms["return_value"]
+    assert registry.versions("churn-prod") == ["1"]
+    assert registry.version_of("churn-prod", "champion") == "1"
+    assert registry.version_of("churn", "champion") is None
+    assert registry.tags("churn", "2")["mltest.champion.copied_to"] == "models:/churn-prod/1"
+    assert registry.load("models:/churn-prod@champion").version == "1"
+
+
+def test_what_was_judged_for_another_model_is_not_promoted_here(run_task, decision, churn_store):
+    ran = run_task(promote(decision("2", alias="churn-prod@champion"), version="2"))
+
+    assert "judged for churn-prod@champion, not for churn@champion" in str(ran.error)
