@@ -44,6 +44,11 @@ def champion_figures(tags: Mapping[str, str]) -> dict[str, Any]:
     return figures if isinstance(figures, dict) else {}
 
 
+def to_copy(tags: Mapping[str, str]) -> dict[str, str]:
+    """Give those tags of a version that a copy of it needs, to be compared with when it is the champion."""
+    return {key: value for key, value in tags.items() if key == _METRICS}
+
+
 def as_tag(found: Mapping[str, Any] | Sequence[str]) -> str:
     """Write as JSON what a tag can hold; where that is not all, the last item says how many are left out."""
     items: list[Any] = list(found.items() if isinstance(found, Mapping) else found)

@@ -5,7 +5,7 @@ from __future__ import annotations
 from typing import TYPE_CHECKING
 
 from airflow_mltest.core.errors import PromotionRefusedError
-from airflow_mltest.core.gate_tags import as_tag
+from airflow_mltest.core.gate_tags import as_tag, to_copy
 from airflow_mltest.core.moving import NOBODY, Promotion, moving, now, replacing, unmoved
 from airflow_mltest.core.standing import must_be_fresh, must_stand
 
@@ -92,6 +92,7 @@ def _copy(registry: Registry, decision: Decision, alias: str, to: str) -> str:
     tags = {"mltest.copy.of": source, "mltest.copy.digest": decision.digest, _DECISION_OF_A_COPY: decision.id}
     version = registry.copy(decision.model, decision.version, to, tags)
     _must_be_as_judged(registry, decision, to, version)
+    registry.tag(to, version, to_copy(registry.tags(decision.model, decision.version)))
     registry.tag(decision.model, decision.version, {f"mltest.{alias}.copied_to": f"models:/{to}/{version}"})
     return version
 

@@ -144,3 +144,13 @@ def test_fault_at_any_call_of_a_copy_leaves_one_state_or_the_other_and_says_whic
         if number >= len(disturbed.calls):
             break
     assert number >= 20
+
+
+def test_copy_has_what_was_measured_so_that_the_next_candidate_can_be_compared_with_it(new_pair):
+    registry = new_pair()
+    registry.tag(DEV, "2", {"mltest.gate.metrics": '{"model": {}}', "mltest.gate": "approved"})
+    copied(registry, decision_on(registry, "2", champion=None))
+
+    tags = registry.tags(PROD, "1")
+    assert tags["mltest.gate.metrics"] == '{"model": {}}'
+    assert "mltest.gate" not in tags
