@@ -231,9 +231,9 @@ def test_metrics_are_emitted_by_suite_kind_and_outcome(bare_context, report_root
         )
     suite_of(GOOD, GOOD)().execute(bare_context)
 
-    tags = {"suite": "tests", "kind": "model"}
+    tags = {"dag_id": "d", "suite": "tests", "kind": "model"}
     assert ("incr", "mltest.cases", 2, {**tags, "outcome": "passed"}) in sent
-    assert ("gauge", "mltest.metric", 0.9, {**tags, "metric": "accuracy"}) in sent
+    assert ("gauge", "mltest.metric", 0.9, {**tags, "model": "churn", "metric": "accuracy"}) in sent
     assert any(entry[:2] == ("timing", "mltest.duration") for entry in sent)
 
 
