@@ -25,12 +25,14 @@ class Settings:
         mlflow_conn_id: The connection that operators use when they name none.
         checkout_cache: Folder on each worker for mirrors of git repositories and their work trees.
         webhook_conn_id: The connection whose password is the secret of MLflow's webhook; empty: there is none.
+        retention_days: For how many days runs stay in the report store when it is pruned; 0: for ever.
     """
 
     report_root: str
     mlflow_conn_id: str
     checkout_cache: str
     webhook_conn_id: str
+    retention_days: int
 
 
 def load_settings() -> Settings:
@@ -41,6 +43,7 @@ def load_settings() -> Settings:
         mlflow_conn_id=conf.get("mltest", "mlflow_conn_id"),
         checkout_cache=conf.get("mltest", "checkout_cache") or str(home / "mltest" / "checkouts"),
         webhook_conn_id=conf.get("mltest", "webhook_conn_id"),
+        retention_days=conf.getint("mltest", "retention_days"),
     )
 
 

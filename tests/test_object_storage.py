@@ -171,12 +171,13 @@ def store(put):
 
 @pytest.fixture
 def held(s3, put):
-    """List what the server holds of this test."""
+    """List what the server holds of this test, without the index."""
     prefix = put.folder.removeprefix("s3://lake@lake/")
 
     def held():
         found = s3.list_objects_v2(Bucket="lake", Prefix=prefix).get("Contents", [])
-        return [item["Key"].removeprefix(f"{prefix}/") for item in found]
+        keys = [item["Key"].removeprefix(f"{prefix}/") for item in found]
+        return [key for key in keys if not key.startswith("=index/")]
 
     return held
 
@@ -278,6 +279,31 @@ def test_many_writers_lose_nothing_and_no_reader_sees_half_a_file(store, held):
     assert (torn, failed) == ([], [])
     assert [kept.suite.outcome for kept in store.kept("d", "r")] == ["failed"] * 4
     assert len(held()) == 4
+
+
+def test_index_is_listed_made_anew_and_pruned(s3, put, store, held):
+    from airflow_mltest.reports.index import Index
+    from airflow_mltest.reports.prune import prune
+    from airflow_mltest.reports.rebuild import rebuild
+
+    index, root = Index(path(put.folder)), path(put.folder)
+    for day in range(3):
+        store.put(suite(outcome="failed", run=f"r{day}", cases=2, started_at=MARCH + timedelta(days=day)), {"x": "ü"})
+    runs = index.runs("d", "a", most=2)
+    assert [(run.run_id, run.outcome, run.counts["failed"]) for run in runs] == [
+        ("r2", "failed", 2),
+        ("r1", "failed", 2),
+    ]
+    assert [[one.metrics for one in told] for told in index.details(runs)] == [[{}], [{}]]
+
+    s3.delete_object(Bucket="lake", Key=runs[0].entries[0].path.path.removeprefix("lake/"))
+    assert [run.run_id for run in index.runs("d", "a")] == ["r1", "r0"]
+    assert rebuild(root) == (3, 0)
+    assert index.runs("d", "a", most=2) == runs
+
+    assert [run.files for run in prune(root, before=MARCH + timedelta(days=2))] == [2, 2]
+    assert held() == ["d/r2/a@-1/1.json", "d/r2/a@-1/1.x"]
+    assert index.runs("d", "a") == runs[:1]
 
 
 def test_root_in_a_bucket_that_is_not_there_is_told_and_makes_none(s3):

@@ -11,6 +11,7 @@ def test_defaults_are_those_that_airflow_documents(monkeypatch):
         mlflow_conn_id="mlflow_default",
         checkout_cache=os.path.join(os.environ["AIRFLOW_HOME"], "mltest", "checkouts"),  # noqa: PTH118
         webhook_conn_id="",
+        retention_days=0,
     )
 
 
@@ -19,10 +20,12 @@ def test_airflow_cfg_is_read(monkeypatch):
     monkeypatch.setenv("AIRFLOW__MLTEST__MLFLOW_CONN_ID", "mlflow_prod")
     monkeypatch.setenv("AIRFLOW__MLTEST__CHECKOUT_CACHE", "/var/cache/mltest")
     monkeypatch.setenv("AIRFLOW__MLTEST__WEBHOOK_CONN_ID", "mlflow_webhook")
+    monkeypatch.setenv("AIRFLOW__MLTEST__RETENTION_DAYS", "90")
 
     assert load_settings() == Settings(
         report_root="s3://aws@bucket/x",
         mlflow_conn_id="mlflow_prod",
         checkout_cache="/var/cache/mltest",
         webhook_conn_id="mlflow_webhook",
+        retention_days=90,
     )

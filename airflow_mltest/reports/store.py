@@ -14,6 +14,7 @@ from airflow_mltest.core.errors import BrokenRunError, ConfigurationError
 from airflow_mltest.core.outcome import Origin, Suite
 from airflow_mltest.reports.document import dumps, suite_from_document, suite_to_document
 from airflow_mltest.reports.files import Files, part_of_path, read_whole
+from airflow_mltest.reports.index import Index
 from airflow_mltest.reports.merge import merge
 
 if TYPE_CHECKING:
@@ -46,7 +47,7 @@ class Kept:
 
 class Store:
     """
-    The suites of all runs, as files: `<dag>/<run>/<task>@<map_index>/<try>.json`.
+    The suites of all runs, as files: `<dag>/<run>/<task>@<map_index>/<try>.json`, and in short in an `Index`.
 
     Args:
         root: A path: `pathlib`'s, or one of object storage with the same methods.
@@ -55,6 +56,7 @@ class Store:
     def __init__(self, root: Any) -> None:
         self.root = root
         self._files = Files(root)
+        self._index = Index(root)
 
     def folder(self, dag_id: str, run_id: str) -> Any:
         """Give the folder of a run; no id leads out of the root."""
@@ -84,7 +86,12 @@ class Store:
         suite = replace(suite, attachments=(*suite.attachments, *filter(None, paths)))
         content = dumps(suite_to_document(suite)).encode("utf-8", errors="replace")
         address = self._files.put(self._place(origin), f"{origin.try_number}.json", content)
-        return Kept(suite=suite, address=address, digest=_digest(content))
+        kept = Kept(suite=suite, address=address, digest=_digest(content))
+        try:
+            self._index.add(suite, kept.digest)
+        except Exception as error:  # noqa: BLE001  the index can be made anew, the suite cannot
+            _log.warning("%s is not in the index; `mltest report reindex` adds it: %s", address, error)
+        return kept
 
     def earlier(self, origin: Origin) -> Suite | None:
         """Read what the try before *origin*'s has kept of its suite; None where there is nothing to read."""

@@ -351,7 +351,7 @@ def test_attachment_lies_beside_its_suite_whatever_it_is_called_and_is_no_suite(
     (path,) = (tmp_path / "d" / "r" / attached for attached in kept.suite.attachments)
     assert path.resolve().parent == Path(kept.address).parent
     assert name == "json" or path.read_text() == "ü"
-    assert {file for file in tmp_path.rglob("*") if file.is_file()} == {path, Path(kept.address)}
+    assert {file for file in (tmp_path / "d").rglob("*") if file.is_file()} == {path, Path(kept.address)}
     assert store.earlier(suite("g.a", try_number=3).origin).counts == kept.suite.counts
 
 
@@ -373,3 +373,11 @@ def test_attachment_that_cannot_be_written_costs_the_suite_nothing(tmp_path, sui
     assert kept.suite.counts["failed"] == 1
     assert kept.suite.attachments == ("a@-1/1.second.html",)
     assert "first.html is not kept" in caplog.text
+
+
+def test_index_that_cannot_be_written_costs_the_suite_nothing(tmp_path, suite, caplog):
+    (tmp_path / "=index").write_text("in the way")
+    kept = Store(tmp_path).put(suite("a", "passed"))
+
+    assert Store(tmp_path).kept("d", "r") == [kept]
+    assert f"{kept.address} is not in the index; `mltest report reindex` adds it" in caplog.text
