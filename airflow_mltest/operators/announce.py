@@ -12,7 +12,7 @@ from airflow_mltest.operators.suite import NO_RETRY
 if TYPE_CHECKING:
     from collections.abc import Sequence
 
-    from airflow.sdk import Asset, Context
+    from airflow.sdk import Asset, Context, RetryPolicy
 
     from airflow_mltest.integrations.mlflow_versions import MadeVersion
 
@@ -36,10 +36,15 @@ class AnnounceVersionsOperator(BaseOperator):
     ui_color = "#f0e8d8"
 
     def __init__(
-        self, *, model: str, outlets: Sequence[Asset], mlflow_conn_id: str | None = None, **kwargs: Any
+        self,
+        *,
+        model: str,
+        outlets: Sequence[Asset],
+        mlflow_conn_id: str | None = None,
+        retry_policy: RetryPolicy | None = NO_RETRY,
+        **kwargs: Any,
     ) -> None:
-        kwargs.setdefault("retry_policy", NO_RETRY)
-        super().__init__(outlets=list(outlets), **kwargs)
+        super().__init__(retry_policy=retry_policy, outlets=list(outlets), **kwargs)
         self.model = model
         self.mlflow_conn_id = mlflow_conn_id
 

@@ -61,10 +61,10 @@ class GateOperator(SuiteOperator):
         alias: str = "champion",
         on_reject: Literal["fail", "skip"] = "fail",
         subject: Mapping[str, str] | None = None,
+        trigger_rule: str = "all_done",
         **kwargs: Any,
     ) -> None:
-        kwargs.setdefault("trigger_rule", "all_done")
-        super().__init__(**kwargs)
+        super().__init__(trigger_rule=trigger_rule, **kwargs)
         self.model = model
         self.version = version
         self.criteria = tuple(criteria)

@@ -6,6 +6,7 @@ import time
 from contextlib import contextmanager
 from typing import TYPE_CHECKING, Any
 
+from airflow_mltest.core.errors import BrokenRunError
 from airflow_mltest.core.outcome import Outcome
 
 if TYPE_CHECKING:
@@ -111,6 +112,10 @@ class Live:
 
     def _keep(self, recording: Recording) -> None:
         start_s = time.monotonic()
-        self._store.keep(recording.suite(incomplete="still running, or killed before it could say how it ended"))
+        try:
+            self._store.keep(recording.suite(incomplete="still running, or killed before it could say how it ended"))
+        except BrokenRunError as error:
+            # The run goes on: what is written at its end has all of it, and decides.
+            self._log.warning("What has ended so far is not kept: %s", error)
         end_s = time.monotonic()
         self._keep_after_s = end_s + (end_s - start_s) / _SHARE_FOR_KEEPING

@@ -44,9 +44,10 @@ class MergeTestsOperator(SuiteOperator):
     template_fields = ("plan", "shards", "project")
     ui_color = "#e3f0e8"
 
-    def __init__(self, *, plan: str, shards: str, project: str | Checkout, **kwargs: Any) -> None:
-        kwargs.setdefault("trigger_rule", "all_done")
-        super().__init__(**kwargs)
+    def __init__(
+        self, *, plan: str, shards: str, project: str | Checkout, trigger_rule: str = "all_done", **kwargs: Any
+    ) -> None:
+        super().__init__(trigger_rule=trigger_rule, **kwargs)
         self.plan = plan
         self.shards = shards
         self.project = project

@@ -13,7 +13,7 @@ from airflow_mltest.operators.suite import NO_RETRY
 if TYPE_CHECKING:
     from collections.abc import Mapping, Sequence
 
-    from airflow.sdk import Context
+    from airflow.sdk import Context, RetryPolicy
 
     from airflow_mltest.core.plan import Plan
     from airflow_mltest.hooks.git import Checkout
@@ -56,10 +56,10 @@ class PlanTestsOperator(BaseOperator):
         changed_since: str | None = None,
         python: str = "",
         env: Mapping[str, str] | None = None,
+        retry_policy: RetryPolicy | None = NO_RETRY,
         **kwargs: Any,
     ) -> None:
-        kwargs.setdefault("retry_policy", NO_RETRY)
-        super().__init__(**kwargs)
+        super().__init__(retry_policy=retry_policy, **kwargs)
         self.project = project
         self.args = args
         self.shards = shards

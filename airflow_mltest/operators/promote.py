@@ -15,7 +15,7 @@ from airflow_mltest.operators.suite import NO_RETRY
 if TYPE_CHECKING:
     from collections.abc import Mapping
 
-    from airflow.sdk import Context
+    from airflow.sdk import Context, RetryPolicy
 
     from airflow_mltest.core.claims import Pace
     from airflow_mltest.core.decision import Decision
@@ -57,10 +57,10 @@ class PromoteOperator(BaseOperator):
         alias: str = "champion",
         copy_to: str = "",
         approval: Mapping[str, Any] | None = None,
+        retry_policy: RetryPolicy | None = NO_RETRY,
         **kwargs: Any,
     ) -> None:
-        kwargs.setdefault("retry_policy", NO_RETRY)
-        super().__init__(**kwargs)
+        super().__init__(retry_policy=retry_policy, **kwargs)
         self.model = model
         self.version = version
         self.alias = alias
@@ -117,9 +117,16 @@ class RollbackOperator(BaseOperator):
     template_fields = ("model", "alias", "to")
     ui_color = "#f7ecd9"
 
-    def __init__(self, *, model: str, alias: str = "champion", to: str = "", **kwargs: Any) -> None:
-        kwargs.setdefault("retry_policy", NO_RETRY)
-        super().__init__(**kwargs)
+    def __init__(
+        self,
+        *,
+        model: str,
+        alias: str = "champion",
+        to: str = "",
+        retry_policy: RetryPolicy | None = NO_RETRY,
+        **kwargs: Any,
+    ) -> None:
+        super().__init__(retry_policy=retry_policy, **kwargs)
         self.model = model
         self.alias = alias
         self.to = to

@@ -13,7 +13,7 @@ from airflow_mltest.operators.suite import NO_RETRY, ReportLink
 if TYPE_CHECKING:
     from collections.abc import Sequence
 
-    from airflow.sdk import Context
+    from airflow.sdk import Context, RetryPolicy
 
 
 class ReportOperator(BaseOperator):
@@ -33,10 +33,16 @@ class ReportOperator(BaseOperator):
     operator_extra_links = (ReportLink(),)
     ui_color = "#f5f0e1"
 
-    def __init__(self, *, name: str = "report", required: Sequence[str] = (), **kwargs: Any) -> None:
-        kwargs.setdefault("trigger_rule", "all_done")
-        kwargs.setdefault("retry_policy", NO_RETRY)
-        super().__init__(**kwargs)
+    def __init__(
+        self,
+        *,
+        name: str = "report",
+        required: Sequence[str] = (),
+        trigger_rule: str = "all_done",
+        retry_policy: RetryPolicy | None = NO_RETRY,
+        **kwargs: Any,
+    ) -> None:
+        super().__init__(trigger_rule=trigger_rule, retry_policy=retry_policy, **kwargs)
         self.name = name
         self.required = required
 

@@ -20,7 +20,7 @@ from airflow_mltest.core.errors import (
 if TYPE_CHECKING:
     from collections.abc import Callable
 
-    from airflow.sdk import Context
+    from airflow.sdk import Context, RetryPolicy
     from airflow.sdk.types import TaskInstanceKey
 
     from airflow_mltest.core.outcome import Kind, Origin, Suite
@@ -80,9 +80,9 @@ class SuiteOperator(BaseOperator):
     kind: ClassVar[Kind]
     operator_extra_links = (ReportLink(),)
 
-    def __init__(self, **kwargs: Any) -> None:
-        kwargs.setdefault("retry_policy", NO_RETRY)
-        super().__init__(**kwargs)
+    # A parameter, since `partial` asks the signature for it, and else maps with none.
+    def __init__(self, *, retry_policy: RetryPolicy | None = NO_RETRY, **kwargs: Any) -> None:
+        super().__init__(retry_policy=retry_policy, **kwargs)
         self._live: Live | None = None
         self._stopped = False
 

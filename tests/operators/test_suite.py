@@ -1,5 +1,6 @@
 """What every testing task does, seen through Airflow's own task runner."""
 
+import importlib
 import json
 import os
 import signal
@@ -248,3 +249,51 @@ def test_report_link_opens_the_run_under_the_deployments_base_url(monkeypatch):
     link = ReportLink().get_link(None, ti_key=key)
 
     assert link == "https://host/airflow/mltest/run?dag_id=d&run_id=manual__2026-01-01T00%3A00%3A00%2B00%3A00"
+
+
+PROJECT = {"project": "."}
+
+
+@pytest.mark.parametrize(
+    "name, own, over, rule",
+    [
+        ("pytest.PytestOperator", PROJECT, {"shard": [{}]}, "all_success"),
+        ("plan.PlanTestsOperator", PROJECT, {"args": [["a"]]}, "all_success"),
+        ("merge.MergeTestsOperator", {"plan": "p", "shards": "s"}, {"project": ["."]}, "all_done"),
+        ("report.ReportOperator", {}, {"name": ["a"]}, "all_done"),
+        ("gate.GateOperator", {"version": "1", "criteria": []}, {"model": ["a"]}, "all_done"),
+        ("promote.PromoteOperator", {"version": "1", "decision": {}}, {"model": ["a"]}, "all_success"),
+        ("promote.RollbackOperator", {}, {"model": ["a"]}, "all_success"),
+    ],
+)
+def test_mapped_task_is_retried_and_triggered_as_one_that_is_not(name, own, over, rule):
+    from airflow.sdk import DAG
+
+    from airflow_mltest.operators.suite import NO_RETRY
+
+    module, _, operator = name.partition(".")
+    make = getattr(importlib.import_module(f"airflow_mltest.operators.{module}"), operator)
+    with DAG("d", schedule=None, default_args={"retries": 2}):
+        mapped = make.partial(task_id="t", **own).expand(**over)
+
+    one = mapped.unmap({key: value for key, (value,) in over.items()})
+    assert mapped.retry_policy is one.retry_policy is NO_RETRY
+    assert mapped.trigger_rule == one.trigger_rule == rule
+
+
+def test_store_that_is_away_for_a_while_costs_no_run_that_goes_on(run_task, report_root, kept):
+    def make(**kwargs):
+        from airflow_mltest.operators.suite import SuiteOperator
+
+        class Interrupted(SuiteOperator):
+            kind = "model"
+
+            def record(self, recording, context):
+                report_root.write_text("a file where the folder was")
+                recording.add(GOOD)
+                report_root.unlink()
+
+        return Interrupted(task_id="tests", **kwargs)
+
+    assert run_task(make).state == "success"
+    assert [case.name for case in kept()["tests"].cases] == ["accuracy"]
