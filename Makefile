@@ -36,7 +36,7 @@ ui: $(VENV)/.demo  ## Airflow's UI over the demo's home
 	@$(BIN)/python -m airflow_mltest.demo ui
 
 test: $(VENV)/.dev .venv-oldest/.ready lint test-pure  ## everything
-	$(BIN)/python -m pytest
+	$(BIN)/python -m pytest -n 2 --dist loadfile
 
 lint: $(VENV)/.dev
 	$(BIN)/ruff check .

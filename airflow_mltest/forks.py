@@ -16,8 +16,9 @@ from contextlib import suppress
 from functools import partial
 from typing import TYPE_CHECKING, Any
 
+from airflow_mltest.core.cgroups import oom_kills, out_of_memory
 from airflow_mltest.core.launches import Ended
-from airflow_mltest.processes import begin, end_as, keep, oom_kills
+from airflow_mltest.processes import begin, end_as, keep
 
 if TYPE_CHECKING:
     from collections.abc import Callable, Iterator
@@ -26,6 +27,8 @@ _TAIL, _KEPT = 6_000, 1 << 16
 _CHUNK = 1 << 20
 _LENGTH_BYTES = 8
 _FAILED = 70  # EX_SOFTWARE
+# The streams of the process that this is a copy of: Airflow's close their descriptors with their last name.
+_before: list[object] = []
 
 
 class ForkedProcess:
@@ -97,8 +100,7 @@ class ForkedProcess:
             if pipe >= 0:
                 os.close(pipe)
         self._messages = self._output = -1
-        lost = oom_kills()
-        memory = lost is not None and self._lost is not None and lost > self._lost
+        memory = out_of_memory(self._lost)
         code = self._code if self._code is not None else 0
         return Ended(code=code, asked=asked, tail=self.tail, out_of_memory=memory, why=why), unread
 
@@ -183,12 +185,24 @@ def _settle() -> None:
         if callable(signal.getsignal(number)):
             signal.signal(number, signal.SIG_DFL)
     signal.signal(signal.SIGINT, signal.default_int_handler)
+    _before[:] = sys.stdout, sys.stderr
     sys.stdout, sys.stderr = (open(stream, "w", buffering=1, closefd=False) for stream in (1, 2))  # noqa: SIM115
     logging.root.handlers[:] = [logging.StreamHandler(sys.stderr)]
     # Airflow sends warnings to its own log, by a socket that is the other process's.
     warnings.showwarning = warnings._showwarning_orig  # type: ignore[attr-defined]  # noqa: SLF001  it has no public name
+    _print_structlog()
     faulthandler.disable()  # it may be on, and then would stay as it is
     faulthandler.enable(sys.stderr)  # the stack is then among the last words
+
+
+def _print_structlog() -> None:
+    """Have the loggers that a worker gives its tasks print: the channel that they write to is closed here."""
+    structlog = sys.modules.get("structlog")
+    channel: Any = structlog and getattr(structlog.get_config()["logger_factory"], "io", None)
+    # Each keeps the file that it began with, so it is the descriptor that leads elsewhere.
+    with suppress(AttributeError, OSError):  # there is none, or it is no file
+        if channel.fileno() > 2:  # noqa: PLR2004
+            os.dup2(2, channel.fileno(), inheritable=False)
 
 
 def _send(pipe: int, lock: threading.Lock, message: object) -> None:

@@ -22,7 +22,7 @@ if TYPE_CHECKING:
 _GRACE_S = 1.5
 _END_S = 0.75
 _LOOK_S = 0.5
-_CGROUPS, _GROUPS_OF_SELF = "/sys/fs/cgroup", "/proc/self/cgroup"
+_OOM_SCORE, _FIRST_TO_GO = "/proc/self/oom_score_adj", 1000
 _PR_SET_PDEATHSIG, _PR_SET_CHILD_SUBREAPER = 1, 36
 
 
@@ -88,27 +88,6 @@ class KeptProcess:
             os.close(self._lifeline)
             self._lifeline = -1
         return self._keeper.wait()
-
-
-def oom_kills() -> int | None:
-    """Count the processes of this control group that the kernel has killed for memory; None if it does not say."""
-    groups = [line.split(":", 2) for line in _lines(_GROUPS_OF_SELF)]
-    for _, controllers, path in groups:
-        v1 = "memory" in controllers.split(",")
-        for place in (path, "/"):  # a container sees its own group as the root
-            file = f"{_CGROUPS}/memory{place}/memory.oom_control" if v1 else f"{_CGROUPS}{place}/memory.events"
-            for line in _lines(file):
-                if line.startswith("oom_kill "):
-                    return int(line.split()[1])
-    return None
-
-
-def _lines(path: str) -> list[str]:
-    try:
-        with open(path, encoding="utf-8") as file:  # noqa: PTH123
-            return file.read().splitlines()
-    except OSError:
-        return []
 
 
 def keep(lifeline: int, run: Callable[[int], None]) -> int:
@@ -186,7 +165,19 @@ def begin(keeper: int) -> bool:
     signal.signal(signal.SIGTERM, signal.SIG_DFL)
     signal.signal(signal.SIGCHLD, signal.SIG_DFL)
     signal.pthread_sigmask(signal.SIG_UNBLOCK, {signal.SIGTERM})
+    _offer()
     return os.getppid() == keeper
+
+
+def _offer() -> None:
+    """Be the first to be killed where memory runs out: whoever waits for this process can then tell of it."""
+    try:
+        with open(_OOM_SCORE, encoding="ascii") as file:  # noqa: PTH123
+            score = min(int(file.read()) + _FIRST_TO_GO, _FIRST_TO_GO)
+        with open(_OOM_SCORE, "w", encoding="ascii") as file:  # noqa: PTH123
+            file.write(str(score))
+    except OSError:  # not Linux, or not permitted: then the largest goes, which this one mostly is
+        return
 
 
 def _become(argv: list[str], keeper: int) -> None:

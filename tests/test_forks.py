@@ -1,4 +1,5 @@
 import ctypes
+import json
 import os
 import runpy
 import signal
@@ -160,3 +161,51 @@ def test_logs_that_go_elsewhere_raise_nothing_and_warnings_are_printed(tmp_path)
 
     assert "UserWarning: old model" in said
     assert "silent" in said
+
+
+# As Airflow makes a task's process: streams that own their descriptors, and loggers that write to a channel.
+TASK = """
+import io, json, os, sys
+import structlog
+from airflow_mltest.forks import ForkedProcess
+
+class Factory:
+    def __init__(self, io):
+        self.io = io
+    def __call__(self, *args):
+        return structlog.BytesLogger(self.io)
+
+read, write = os.pipe()
+structlog.configure(processors=[structlog.processors.JSONRenderer(lambda value, **_: repr(value).encode())],
+                    logger_factory=Factory(os.fdopen(write, "wb", buffering=0)), cache_logger_on_first_use=True)
+log = structlog.get_logger()
+log.info("before")
+real = os.dup(1)
+for name, stream in (("stdout", 1), ("stderr", 2)):
+    setattr(sys, name, io.TextIOWrapper(os.fdopen(stream, "wb"), line_buffering=True))
+
+def work(send):
+    with open("notes", "w") as notes:
+        log.info("a warning")
+        print("words")
+        os.write(1, b"of C\\n")
+        notes.write("own")
+    send("done")
+
+process = ForkedProcess(work)
+messages = []
+while process.poll() is None:
+    messages += process.messages(0.1)
+messages += process.messages(0.0)
+os.write(real, json.dumps([messages, process.tail, open("notes").read()]).encode())
+os._exit(0)
+"""
+
+
+def test_streams_and_loggers_of_a_task_are_its_copys_too(tmp_path):
+    done = subprocess.run([sys.executable, "-c", TASK], cwd=tmp_path, capture_output=True, text=True, check=False)
+    messages, tail, notes = json.loads(done.stdout.splitlines()[-1])
+
+    assert messages == ["done"], done.stderr
+    assert [word in tail for word in ("a warning", "words", "of C")] == [True] * 3
+    assert notes == "own"

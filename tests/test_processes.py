@@ -9,7 +9,7 @@ from pathlib import Path
 
 import pytest
 
-from airflow_mltest.processes import KeptProcess, oom_kills
+from airflow_mltest.processes import KeptProcess, _offer
 
 _LIVING = runpy.run_path(str(Path(__file__).parents[0] / "living.py"))
 alive, wait_until = _LIVING["alive"], functools.partial(_LIVING["wait_until"], seconds=10.0)
@@ -101,7 +101,7 @@ def test_command_may_clean_up_when_it_is_stopped(start, tmp_path):
 def test_nothing_outlives_a_task_that_is_killed_hard(tmp_path):
     task = tmp_path / "task.py"
     task.write_text(
-        "import os, sys, time\nfrom airflow_mltest.processes import KeptProcess, oom_kills\n"
+        "import os, sys, time\nfrom airflow_mltest.processes import KeptProcess\n"
         f"argv = [sys.executable, '-c', {FAMILY + 'time.sleep(100)'!r}, '1000003']\n"
         "process = KeptProcess(argv, cwd='/', env=dict(os.environ), output=open(os.devnull, 'wb'))\n"
         "time.sleep(100)\n"
@@ -125,7 +125,7 @@ def test_command_does_not_outlive_its_keeper(start):
 def test_fork_of_the_task_does_not_keep_its_command_alive(tmp_path):
     task = tmp_path / "task.py"
     task.write_text(
-        "import os, sys, time\nfrom airflow_mltest.processes import KeptProcess, oom_kills\n"
+        "import os, sys, time\nfrom airflow_mltest.processes import KeptProcess\n"
         "argv = [sys.executable, '-c', 'import time; time.sleep(100)', '1000005']\n"
         "process = KeptProcess(argv, cwd='/', env=dict(os.environ), output=open(os.devnull, 'wb'))\n"
         "if os.fork() == 0: time.sleep(8); os._exit(0)\n"
@@ -175,30 +175,15 @@ def test_command_that_kills_its_own_group_is_the_only_one_that_dies(start):
     assert process.close() == -signal.SIGKILL
 
 
-@pytest.mark.parametrize(
-    "files, count",
-    [
-        ({"cgroup": "0::/job\n", "job/memory.events": "low 0\noom 1\noom_kill 3\n"}, 3),
-        ({"cgroup": "0::/far\n", "memory.events": "oom_kill 2\n"}, 2),
-        (
-            {
-                "cgroup": "5:cpu,memory:/job\n0::/\n",
-                "memory/job/memory.oom_control": "oom_kill_disable 0\noom_kill 4\n",
-            },
-            4,
-        ),
-        ({"cgroup": "5:cpu:/job\n"}, None),
-        ({}, None),
-    ],
-)
-def test_kills_for_want_of_memory_are_counted_where_the_kernel_counts_them(tmp_path, monkeypatch, files, count):
-    for name, text in files.items():
-        (tmp_path / name).parent.mkdir(parents=True, exist_ok=True)
-        (tmp_path / name).write_text(text)
-    monkeypatch.setattr("airflow_mltest.processes._GROUPS_OF_SELF", str(tmp_path / "cgroup"))
-    monkeypatch.setattr("airflow_mltest.processes._CGROUPS", str(tmp_path))
+@pytest.mark.parametrize("before, after", [(0, 1000), (-997, 3), (300, 1000)])
+def test_command_is_the_first_to_be_killed_where_memory_runs_out(start, tmp_path, monkeypatch, before, after):
+    score = tmp_path / "oom_score_adj"
+    score.write_text(f"{before}\n")
+    monkeypatch.setattr("airflow_mltest.processes._OOM_SCORE", str(score))
 
-    assert oom_kills() == count
+    _offer()
+
+    assert int(score.read_text()) == after
 
 
 def test_children_of_one_that_dies_thread_by_thread_end_too(start):

@@ -1,4 +1,4 @@
-"""What the kernel lets this process have: CPU quota and memory limit of control groups, version 1 and 2."""
+"""What the kernel lets this process have, by control groups of version 1 and 2, and whom it has ended over that."""
 
 from __future__ import annotations
 
@@ -11,6 +11,8 @@ if TYPE_CHECKING:
 
 # Version 1 says "no limit" as the largest number of whole pages.
 _NO_LIMIT = 2**62
+_MIB = 2**20
+_KILLS = re.compile(r"^oom_kill (\d+)$", re.MULTILINE)
 _ESCAPED = re.compile(r"\\(\d{3})")
 
 
@@ -45,6 +47,37 @@ def memory_limit(root: Path = Path("/")) -> int | None:
         if text.isdigit() and int(text) < _NO_LIMIT:
             found.append(int(text))
     return min(found, default=None)
+
+
+def oom_kills(root: Path = Path("/")) -> int | None:
+    """
+    Count the processes of this one's group that the kernel has killed for memory; None: it does not say.
+
+    Args:
+        root: Where the file system begins.
+    """
+    own = next(_folders("memory", root), None)
+    if own is None:
+        return None
+    told = f"{_read(own / 'memory.events') or ''}\n{_read(own / 'memory.oom_control') or ''}"
+    found = _KILLS.search(told)
+    return int(found[1]) if found else None
+
+
+def out_of_memory(before: int | None, root: Path = Path("/")) -> str:
+    """
+    Say in words that the kernel has killed for memory; empty: it has not, or does not say.
+
+    Args:
+        before: What `oom_kills` said at the beginning.
+        root: Where the file system begins.
+    """
+    kills, limit = oom_kills(root), memory_limit(root)
+    if before is None or kills is None or kills <= before:
+        return ""
+    many = "a process" if kills == before + 1 else f"{kills - before} processes"
+    has = "has no limit" if limit is None else f"has a limit of {limit / _MIB:.0f} MiB"
+    return f"out of memory: the control group {has}, and the kernel killed {many} of it"
 
 
 def _folders(controller: str, root: Path) -> Iterator[Path]:

@@ -85,7 +85,7 @@ class Ended:
         asked: It was told to end, so its exit code says nothing.
         tail: The last that it printed.
         stacks: Where its threads were, if that was asked.
-        out_of_memory: The kernel has killed a process of this control group meanwhile, for memory.
+        out_of_memory: That the kernel has killed for memory meanwhile, in words; empty: not that it is known.
         why: Why it was told to end, where that is no test's doing.
     """
 
@@ -93,7 +93,7 @@ class Ended:
     asked: bool = False
     tail: str = ""
     stacks: str = ""
-    out_of_memory: bool = False
+    out_of_memory: str = ""
     why: str = ""
 
     @property
@@ -111,7 +111,7 @@ class Ended:
         if self.why or status is not None:
             return self.why or _ANNOUNCED.get(status or 0, f"ended pytest with exit code {status} (pytest.exit)")
         if self.killed:
-            why = "out of memory" if self.out_of_memory else "killed from outside or out of memory"
+            why = self.out_of_memory or "killed from outside or out of memory"
             return f"killed by signal 9 (SIGKILL) while it ran: {why}"
         if self.code < 0:
             return f"killed by signal {-self.code} ({_name(-self.code)}) while it ran"

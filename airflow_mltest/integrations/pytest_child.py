@@ -17,10 +17,11 @@ from datetime import UTC, datetime
 from pathlib import Path
 from typing import TYPE_CHECKING, Any
 
+from airflow_mltest.core.cgroups import oom_kills, out_of_memory
 from airflow_mltest.core.errors import ConfigurationError
 from airflow_mltest.core.launches import Ended, Question
 from airflow_mltest.core.quarantine import Quarantine
-from airflow_mltest.processes import KeptProcess, oom_kills
+from airflow_mltest.processes import KeptProcess
 
 if TYPE_CHECKING:
     from collections.abc import Callable, Iterator, Mapping
@@ -244,8 +245,7 @@ class PytestChild:
             for pipe in (self._events, self._output):
                 if pipe >= 0:
                     os.close(pipe)
-        lost = oom_kills()
-        memory = lost is not None and self._lost is not None and lost > self._lost
+        memory = out_of_memory(self._lost)
         return Ended(code=code, asked=asked, tail=self.tail, stacks=stacks, out_of_memory=memory, why=why)
 
 

@@ -6,7 +6,7 @@ from pathlib import Path
 
 import pytest
 
-from airflow_mltest.core.cgroups import cpu_quota, memory_limit
+from airflow_mltest.core.cgroups import cpu_quota, memory_limit, oom_kills, out_of_memory
 
 V2 = "30 23 0:26 {shown} /sys/fs/cgroup rw,nosuid - cgroup2 cgroup rw,nsdelegate"
 V1 = "3{number} 30 0:3{number} {shown} /sys/fs/cgroup/{name} ro - cgroup cgroup rw,{name}"
@@ -180,3 +180,41 @@ def test_process_reads_the_limits_that_the_kernel_really_holds_it_to(limited):
     )
 
     assert done.stdout.split() == ["0.5", str(2**28)]
+
+
+@pytest.mark.parametrize(
+    "groups, mounts, files, count",
+    [
+        (["0::/job"], [V2.format(shown="/")], {"job/memory.events": "low 0\noom 1\noom_kill 3"}, 3),
+        (["0::/far"], [V2.format(shown="/")], {"memory.events": "oom_kill 2"}, 2),
+        (
+            ["5:memory:/job", "0::/"],
+            [V1.format(number=2, shown="/", name="memory")],
+            {"memory/job/memory.oom_control": "oom_kill_disable 0\nunder_oom 0\noom_kill 4"},
+            4,
+        ),
+        (["5:cpu:/job"], [V1.format(number=1, shown="/", name="cpu")], {}, None),
+        ([], [], {}, None),
+    ],
+)
+def test_kills_for_want_of_memory_are_counted_where_the_kernel_counts_them(machine, groups, mounts, files, count):
+    root = machine(groups, mounts, {f"sys/fs/cgroup/{name}": text for name, text in files.items()})
+
+    assert oom_kills(root) == count
+
+
+@pytest.mark.parametrize(
+    "before, limit, words",
+    [
+        (4, str(2**29), "the control group has a limit of 512 MiB, and the kernel killed a process of it"),
+        (2, "max", "the control group has no limit, and the kernel killed 3 processes of it"),
+        (5, str(2**29), ""),
+        (None, str(2**29), ""),
+    ],
+)
+def test_memory_that_ran_out_is_told_with_the_limit(machine, before, limit, words):
+    group = "sys/fs/cgroup/job"
+    files = {f"{group}/memory.events": "oom_kill 5", f"{group}/memory.max": limit}
+    root = machine(["0::/job"], [V2.format(shown="/")], files)
+
+    assert out_of_memory(before, root) == (f"out of memory: {words}" if words else "")

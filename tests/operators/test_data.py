@@ -160,7 +160,7 @@ def test_checks_do_not_show_what_is_redacted(run_task, parquet, report_root, red
     @dataclass(frozen=True)
     class Shows:
         def run(self, subject):
-            raise KeyError(f"age {subject.rows['age'].max()}")
+            return subject.rows["age"].map({subject.rows["age"].min(): 1}.__getitem__)
 
     own = {"data": parquet, "reference": parquet, "checks": [Leakage(keys=("age",)), Shows()], "redact": redact}
     ran = run_task(operator(**own))
