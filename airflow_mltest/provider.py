@@ -9,7 +9,10 @@ from airflow_mltest import __version__
 _OPERATORS = {
     "pytest": ["airflow_mltest.operators.plan", "airflow_mltest.operators.pytest", "airflow_mltest.operators.merge"],
     "Great Expectations": ["airflow_mltest.operators.data"],
-    "MLflow": ["airflow_mltest.operators.model", "airflow_mltest.operators.gate", "airflow_mltest.operators.promote"],
+    "MLflow": [
+        f"airflow_mltest.operators.{module}"
+        for module in ("model", "deployment", "gate", "promote", "canary", "promoted", "undo", "announce")
+    ],
     "Kubernetes and Celery": ["airflow_mltest.operators.environment"],
     "ML test reports": ["airflow_mltest.operators.report"],
 }
@@ -37,6 +40,13 @@ _SETTINGS: dict[str, dict[str, Any]] = {
         "which is sent to `/mltest-webhook/mlflow` of the API server. Empty: no webhook is taken.",
         "example": "mlflow_webhook",
         "default": "",
+    },
+    "retention_days": {
+        "description": "For how many days runs stay in the report store when `mltest report prune` is called.\n"
+        "0: for ever.",
+        "type": "integer",
+        "example": "90",
+        "default": "0",
     },
 }
 
@@ -80,7 +90,7 @@ _MLFLOW_CONNECTION: dict[str, Any] = {
 
 
 def get_provider_info() -> dict[str, Any]:
-    """Describe operators, hook, connection, links and settings; imports nothing of Airflow."""
+    """Describe operators, hook, notifier, connection, links and settings; imports nothing of Airflow."""
     return {
         "package-name": "airflow-mltest",
         "name": "ML test",
@@ -105,6 +115,7 @@ def get_provider_info() -> dict[str, Any]:
             {"integration-name": "MLflow", "python-modules": ["airflow_mltest.triggers.model_version"]},
             {"integration-name": "git", "python-modules": ["airflow_mltest.triggers.git_commit"]},
         ],
+        "notifications": ["airflow_mltest.notifications.commit_status.CommitStatusNotifier"],
         "connection-types": [_MLFLOW_CONNECTION],
         "extra-links": ["airflow_mltest.operators.suite.ReportLink"],
         "config": {

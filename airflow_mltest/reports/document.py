@@ -136,6 +136,8 @@ def summarise(suite: Suite, address: str, digest: str = "") -> dict[str, Any]:
         "address": _clip(address, 8_000),
         "digest": digest,
     }
+    if suite.stands_for:
+        summary["stands_for"] = _clip(suite.stands_for, 500)
     if suite.incomplete:
         summary["incomplete"] = _clip(suite.incomplete, _DETAIL_BYTES)
     return _fit(summary, suite)

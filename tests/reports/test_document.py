@@ -351,3 +351,10 @@ def test_attachments_are_read_back_and_earlier_documents_have_none(validator, su
     del document["attachments"]
     validator.validate(document)
     assert suite_from_document(document).attachments == ()
+
+
+def test_summary_of_a_merged_suite_says_whose_suites_it_stands_for():
+    merged = Suite(name="unit", kind="code", stands_for="unit.tests")
+
+    assert summarise(merged, "/x.json")["stands_for"] == "unit.tests"
+    assert "stands_for" not in summarise(Suite(name="unit", kind="code"), "/x.json")

@@ -1,0 +1,1 @@
+"""Tell the world outside: a commit's status."""
