@@ -83,7 +83,9 @@ def test_decision_that_does_not_stand_is_refused(change, target, approved_at, sa
         must_stand(decision(**change), target, approval)
 
 
-@pytest.mark.parametrize("expires_at", [NOW.isoformat(), "2999-01-01T00:00:00", "never"])
+@pytest.mark.parametrize(
+    "expires_at", [NOW.isoformat(), "2999-01-01T00:00:00", "never"], ids=["just over", "without a zone", "no time"]
+)
 def test_evidence_that_is_too_old_or_has_no_known_age_is_refused(expires_at):
     with pytest.raises(PromotionRefusedError, match="counted until"):
         must_be_fresh(decision(expires_at=expires_at))
