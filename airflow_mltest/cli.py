@@ -6,6 +6,7 @@ import argparse
 import functools
 import itertools
 import json
+import os
 import sys
 from pathlib import Path
 from typing import TYPE_CHECKING, Any
@@ -18,9 +19,10 @@ from airflow_mltest.reports.page import render
 from airflow_mltest.reports.suite_file import write_suite
 
 if TYPE_CHECKING:
-    from collections.abc import Sequence
+    from collections.abc import Iterable, Sequence
 
     from airflow_mltest.core.outcome import Suite
+    from airflow_mltest.integrations.airflow_api import Login
     from airflow_mltest.reports.merge import Report
 
 _PASSED, _FAILED, _REFUSED = 0, 1, 2
@@ -44,14 +46,33 @@ def main(arguments: Sequence[str] | None = None) -> int:
     merge.add_argument("--out", type=Path, default=Path(), help="folder to write into (default: here)")
     merge.add_argument("--name", default="report", help="the report's title")
     merge.set_defaults(command=_merge)
+    _add_past(report)
     _add_plan(commands.add_parser("plan", help="tell which tests a change reaches, and why"))
     _add_learn(commands.add_parser("learn", help="learn a first suite of expectations from data that is right"))
+    _add_ci(commands.add_parser("ci", help="start a DAG run, follow it, and end as it does"))
+    _add_doctor(commands.add_parser("doctor", help="find what of this deployment cannot work; run it on a worker"))
     options = parser.parse_args(arguments)
     try:
         return int(options.command(options))
     except (ConfigurationError, BrokenRunError, OSError) as error:
         print(f"mltest: {error}", file=sys.stderr)
         return _REFUSED
+
+
+def _add_past(report: argparse._SubParsersAction[argparse.ArgumentParser]) -> None:
+    history = report.add_parser("history", help="tell how a task's last runs ended, and what has turned since")
+    history.add_argument("dag", help="the DAG's id")
+    history.add_argument("task", help="the task's id")
+    history.add_argument("--last", type=int, default=50, help="how many runs (default: 50)")
+    history.set_defaults(command=_history)
+    prune = report.add_parser("prune", help="remove old runs from the report store")
+    prune.add_argument("--older-than", type=int, metavar="DAYS", help="(default: [mltest] retention_days)")
+    prune.add_argument("--dry-run", action="store_true", help="tell what would be removed")
+    prune.set_defaults(command=_prune)
+    reindex = report.add_parser("reindex", help="make the index of the report store anew from its reports")
+    reindex.set_defaults(command=_reindex)
+    for parser in (history, prune, reindex):
+        parser.add_argument("--reports", help="a folder, or a URL (default: the deployment's report_root)")
 
 
 def _add_plan(plan: argparse.ArgumentParser) -> None:
@@ -71,6 +92,81 @@ def _add_learn(learn: argparse.ArgumentParser) -> None:
     learn.add_argument("--margin", type=float, default=0.1, help="how far other data may go beyond (default: 0.1)")
     learn.add_argument("--columns", help="the only ones to learn, as a,b (default: all)")
     learn.set_defaults(command=_learn)
+
+
+def _add_ci(ci: argparse.ArgumentParser) -> None:
+    ci.description = (
+        "Ends with 0 passed, 1 tests failed, 2 broken or refused, 3 timed out or unreachable, 130 interrupted. "
+        "Airflow lets in who has MLTEST_AIRFLOW_TOKEN, or MLTEST_AIRFLOW_USER and MLTEST_AIRFLOW_PASSWORD."
+    )
+    ci.add_argument("dag", help="the DAG to start")
+    ci.add_argument("--commit", required=True, help="what is tested: `commit` in the run's conf")
+    ci.add_argument("--conf", default="{}", help="more of the run's conf, as a JSON object")
+    ci.add_argument("--url", default=os.environ.get("MLTEST_AIRFLOW_URL", ""), help="default: MLTEST_AIRFLOW_URL")
+    ci.add_argument("--timeout", type=float, default=3600.0, help="seconds it may take (default: %(default).0f)")
+    ci.add_argument("--out", type=Path, default=Path("junit.xml"), help="default: %(default)s")
+    ci.add_argument("--reports", help="the deployment's report_root, if it can be read here: every case in --out")
+    ci.add_argument("--cancel-on-interrupt", action="store_true", help="Ctrl-C or SIGTERM ends the run, too")
+    ci.set_defaults(command=_ci)
+
+
+def _add_doctor(doctor: argparse.ArgumentParser) -> None:
+    doctor.description = (
+        "Ends with 0 if it found nothing, 1 if something cannot work, 2 if it could not ask. Airflow tells more to who "
+        "has MLTEST_AIRFLOW_TOKEN, or MLTEST_AIRFLOW_USER and MLTEST_AIRFLOW_PASSWORD."
+    )
+    doctor.add_argument("--url", default=os.environ.get("MLTEST_AIRFLOW_URL", ""), help="default: the tasks' own")
+    doctor.set_defaults(command=_doctor)
+
+
+def _ci(options: argparse.Namespace) -> int:
+    from airflow_mltest.ci.job import Job, run_job
+    from airflow_mltest.integrations.airflow_api import Login
+    from airflow_mltest.reports.store import Store
+
+    job = Job(
+        dag_id=options.dag,
+        conf=_conf_of(options.conf, options.commit),
+        url=options.url,
+        login=_login() or Login(),
+        timeout_s=options.timeout,
+        out=options.out,
+        cancels=options.cancel_on_interrupt,
+        open_store=(lambda: Store(_path_of(options.reports))) if options.reports else None,
+    )
+    return run_job(job, sys.stdout)
+
+
+def _doctor(options: argparse.Namespace) -> int:
+    # Before Airflow is imported, which says on the screen what it parses.
+    os.environ.setdefault("AIRFLOW__LOGGING__LOGGING_LEVEL", "ERROR")
+    from airflow_mltest.doctor import examine
+
+    suite = examine(options.url, _login())
+    for case in suite.cases:
+        print(f"{case.outcome.upper():12} {case.name}{case.detail and ': '}{case.detail}")
+    return _FAILED if suite.failures else _PASSED
+
+
+def _login() -> Login | None:
+    """Take what opens Airflow from the environment; None where it has nothing."""
+    from airflow_mltest.integrations.airflow_api import Login
+
+    secret = {name: os.environ.get(f"MLTEST_AIRFLOW_{name.upper()}", "") for name in ("token", "user", "password")}
+    login = Login(**secret)
+    return login if login.token or login.user else None
+
+
+def _conf_of(text: str, commit: str) -> dict[str, Any]:
+    try:
+        conf = json.loads(text)
+    except ValueError as error:
+        msg = f"--conf is not JSON: {error}"
+        raise ConfigurationError(msg) from None
+    if not isinstance(conf, dict) or conf.get("commit", commit) != commit:
+        msg = "--conf is not a JSON object, or has another commit than --commit."
+        raise ConfigurationError(msg)
+    return {**conf, "commit": commit}
 
 
 def _learn(options: argparse.Namespace) -> int:
@@ -118,6 +214,45 @@ def _plan(options: argparse.Namespace) -> int:
     for number in range(1, len(plan.shards) + 1):
         print(f"shard {label(plan, number)}")
     return _PASSED
+
+
+def _history(options: argparse.Namespace) -> int:
+    from airflow_mltest.reports.chronicle import chronicle
+    from airflow_mltest.reports.index import Index
+
+    return _print(chronicle(Index(_root_of(options)), options.dag, options.task, most=options.last))
+
+
+def _prune(options: argparse.Namespace) -> int:
+    from airflow_mltest.reports.prune import prune_days
+    from airflow_mltest.settings import load_settings
+
+    days = load_settings().retention_days if options.older_than is None else options.older_than
+    return _print(prune_days(_root_of(options), days, dry_run=options.dry_run))
+
+
+def _reindex(options: argparse.Namespace) -> int:
+    from airflow_mltest.reports.rebuild import rebuild
+
+    written, gone = rebuild(_root_of(options))
+    return _print([f"{written} suites in the index, {gone} entries removed that no suite has"])
+
+
+def _print(lines: Iterable[str]) -> int:
+    for line in lines:
+        print(line, flush=True)
+    return _PASSED
+
+
+def _root_of(options: argparse.Namespace) -> Any:
+    """Give the root of the report store; one that is not there is told, and not taken for an empty one."""
+    from airflow_mltest.settings import load_settings
+
+    root = _path_of(load_settings().report_root if options.reports is None else options.reports)
+    if not root.is_dir():
+        msg = f"there is no report store at {str(root)!r}: name it with --reports, or set `[mltest] report_root`."
+        raise ConfigurationError(msg)
+    return root
 
 
 def _show(options: argparse.Namespace) -> int:

@@ -1,6 +1,8 @@
 import decimal
 import json
+import shutil
 import uuid
+from datetime import UTC, datetime, timedelta
 from pathlib import Path
 
 import numpy as np
@@ -217,3 +219,54 @@ def test_data_of_a_folder_or_a_url_is_learned_and_data_that_is_not_there_is_refu
     (tmp_path / "empty.csv").write_text("a,b\n")
     assert main(["learn", str(tmp_path / "empty.csv"), "--out", out]) == 2
     assert "has no rows" in capsys.readouterr().err
+
+
+@pytest.fixture
+def past(tmp_path):
+    """Keep a run of each age in days, the oldest at 50 days failed."""
+    for days in (50, 3, 0):
+        case = Case(name="c", outcome=Outcome("failed" if days == 50 else "passed"))
+        origin = Origin(dag_id="d", run_id=f"{days} days", task_id="t")
+        at = datetime.now(UTC) - timedelta(days=days)
+        Store(tmp_path).keep(Suite(name="t", kind="code", cases=(case,), origin=origin, started_at=at))
+    return tmp_path
+
+
+def test_history_tells_a_line_a_run_and_refuses_what_is_not_there(past, capsys, monkeypatch):
+    assert main(["report", "history", "d", "t", "--last", "2", "--reports", str(past)]) == 0
+    assert [line.split()[-2] for line in capsys.readouterr().out.splitlines()] == ["0", "3"]
+    monkeypatch.setenv("AIRFLOW__MLTEST__REPORT_ROOT", past.as_uri())
+    assert main(["report", "history", "d", "t"]) == 0
+    assert [line.split()[2] for line in capsys.readouterr().out.splitlines()] == ["PASSED", "PASSED", "FAILED"]
+
+    assert main(["report", "history", "d", "tt"]) == 2
+    assert "did you mean 't'" in capsys.readouterr().err
+    assert main(["report", "history", "d", "t", "--last", "0"]) == 2
+    assert main(["report", "history", "d", "t", "--reports", str(past / "none")]) == 2
+    assert "there is no report store at" in capsys.readouterr().err
+    assert not (past / "none").exists()
+
+
+def test_prune_keeps_to_the_retention_of_the_deployment_unless_told_another(past, capsys, monkeypatch):
+    monkeypatch.setenv("AIRFLOW__MLTEST__REPORT_ROOT", str(past))
+    assert main(["report", "prune"]) == 2
+    assert "retention_days" in capsys.readouterr().err
+
+    monkeypatch.setenv("AIRFLOW__MLTEST__RETENTION_DAYS", "10")
+    assert main(["report", "prune", "--dry-run"]) == 0
+    assert "would remove 1 runs that are older than 10 days" in capsys.readouterr().out
+    assert len(list((past / "d").iterdir())) == 3
+    assert main(["report", "prune"]) == 0
+    assert "50%20days: 1 files" in capsys.readouterr().out
+    assert main(["report", "prune", "--older-than", "1"]) == 0
+    assert [run.name for run in (past / "d").iterdir()] == ["0%20days"]
+
+
+def test_index_that_is_lost_is_made_anew(past, capsys):
+    shutil.rmtree(past / "=index")
+    assert main(["report", "history", "d", "t", "--reports", str(past)]) == 2
+    assert "mltest report reindex" in capsys.readouterr().err
+
+    assert main(["report", "reindex", "--reports", str(past)]) == 0
+    assert "3 suites in the index, 0 entries removed" in capsys.readouterr().out
+    assert main(["report", "history", "d", "t", "--reports", str(past)]) == 0

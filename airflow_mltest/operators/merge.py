@@ -75,7 +75,8 @@ class MergeTestsOperator(SuiteOperator):
             recording.add(Case(name=NOTHING_REACHED, outcome=Outcome.SKIPPED, detail=self._nothing))
             return
         kept = [kept.suite for kept in store.kept(ti.dag_id, ti.run_id)]
-        _take(recording, plan, [suite for suite in kept if _is_shard(suite, self.shards, plan)])
+        digest = plan.digest  # it takes a while where there are many tests
+        _take(recording, plan, [suite for suite in kept if _is_shard(suite, self.shards, digest)])
         self._keep_past(recording, plan, context)  # before the cases that are no tests
         self._count_coverage(recording, plan, context)
         self._name_flaky(recording, plan)
@@ -122,12 +123,12 @@ class MergeTestsOperator(SuiteOperator):
             self.log.warning("%s flaky tests:\n%s", len(flaky), lines)
 
 
-def _is_shard(suite: Suite, task_id: str, plan: Plan) -> bool:
-    """Tell a shard of this plan from those of a plan that was made before it in the same run."""
+def _is_shard(suite: Suite, task_id: str, digest: str) -> bool:
+    """Tell a shard of the plan with this digest from those of a plan that was made before it in the same run."""
     return (
         suite.origin is not None
         and suite.origin.task_id == task_id
-        and suite.environment.get("plan", plan.digest) == plan.digest
+        and suite.environment.get("plan", digest) == digest
     )
 
 

@@ -5,7 +5,7 @@ from __future__ import annotations
 import json
 from typing import TYPE_CHECKING, Any
 
-from airflow.sdk import BaseOperator
+from airflow.sdk import BaseOperator, conf
 
 from airflow_mltest.operators.project import open_project
 from airflow_mltest.operators.suite import NO_RETRY
@@ -37,7 +37,8 @@ class PlanTestsOperator(BaseOperator):
     Args:
         project: Folder of the project; relative: in the DAG's bundle; or a `Checkout`.
         args: What `python -m pytest` is called with.
-        shards: The most tasks there may be, at least 1; a number or a template of one.
+        shards: The most tasks there may be, at least 1; a number or a template of one. There are never
+            more than `[core] max_map_length`.
         changed_since: A commit or branch, or `"last-passed"`: the newest ancestor whose run passed.
             None: all tests run.
         python: The project's interpreter, as in `PytestOperator`.
@@ -136,10 +137,11 @@ def shards_of(plan: Plan, name: str) -> list[dict[str, Any]]:
 
 
 def _count(shards: int | str) -> int:
+    """Read how many shards there may be; Airflow refuses to map over more than it is configured for."""
     from airflow_mltest.core.errors import ConfigurationError
 
     try:
-        return int(shards)
+        return min(int(shards), conf.getint("core", "max_map_length", fallback=1024))
     except (TypeError, ValueError):
         msg = f"shards is a whole number of 1 or more, not {shards!r}."
         raise ConfigurationError(msg) from None

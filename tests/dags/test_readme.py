@@ -23,6 +23,26 @@ def blocks(file):
         ("README.md", 0, ["unit", "data", "model", "report", "gate", "promote"]),
         ("README.md", 1, ["unit.plan", "unit.tests", "unit.merge"]),
         ("docs/code_tests.md", 0, ["unit.plan", "unit.tests", "unit.merge"]),
+        ("docs/ci.md", 0, ["begin", "unit.plan", "unit.tests", "unit.merge", "report"]),
+        ("docs/ci.md", 1, ["unit.plan", "unit.tests", "unit.merge"]),
+        (
+            "docs/release.md",
+            0,
+            [
+                "quality",
+                "release.gate",
+                "release.approve",
+                "release.canary",
+                "release.canary_check.smoke",
+                "release.hold",
+                "release.canary_check_again.smoke",
+                "release.promote",
+                "release.check.smoke",
+                "release.roll_back",
+                "release.released",
+                "release.end_canary",
+            ],
+        ),
     ],
 )
 def test_dag_parses_and_serializes_the_same_each_time(file, number, tasks):

@@ -124,6 +124,12 @@ def test_plan_names_its_shards_for_a_person(run):
     ]
 
 
+def test_there_are_never_more_shards_than_airflow_maps_over(run, monkeypatch):
+    monkeypatch.setenv("AIRFLOW__CORE__MAX_MAP_LENGTH", "1")
+
+    assert len(run().plan(shards=2)) == 1
+
+
 def test_shards_are_balanced_by_what_tests_took_before(run, repository):
     repository.commit(
         tests__test_slow_py="import time\nimport pytest\n"
