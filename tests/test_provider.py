@@ -23,7 +23,11 @@ def test_every_name_that_airflow_is_told_exists():
     modules = [module for room in rooms for group in info[room] for module in group["python-modules"]]
     for module in modules:
         importlib.import_module(module)
-    classes = [*info["extra-links"], *info["notifications"], *(kind["hook-class-name"] for kind in info["connection-types"])]
+    classes = [
+        *info["extra-links"],
+        *info["notifications"],
+        *(kind["hook-class-name"] for kind in info["connection-types"]),
+    ]
     for name in classes:
         module, _, attribute = name.rpartition(".")
         assert hasattr(importlib.import_module(module), attribute)
@@ -41,7 +45,9 @@ def test_airflow_finds_provider_connection_link_and_plugin():
     assert {"/mltest", "/mltest-webhook"} <= {app["url_prefix"] for app in get_fastapi_plugins()[0]}
 
 
-@pytest.mark.parametrize("module", ["pytest", "data", "model", "deployment", "environment", "report", "gate", "promote"])
+@pytest.mark.parametrize(
+    "module", ["pytest", "data", "model", "deployment", "environment", "report", "gate", "promote"]
+)
 def test_operator_is_imported_without_what_it_tests_with(module):
     script = (
         f"import sys, airflow_mltest.operators.{module}, airflow_mltest.checks, airflow_mltest.plugin.ui;"

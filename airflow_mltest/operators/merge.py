@@ -126,9 +126,7 @@ class MergeTestsOperator(SuiteOperator):
 def _is_shard(suite: Suite, task_id: str, digest: str) -> bool:
     """Tell a shard of the plan with this digest from those of a plan that was made before it in the same run."""
     return (
-        suite.origin is not None
-        and suite.origin.task_id == task_id
-        and suite.environment.get("plan", digest) == digest
+        suite.origin is not None and suite.origin.task_id == task_id and suite.environment.get("plan", digest) == digest
     )
 
 

@@ -6,24 +6,39 @@ from typing import Any
 
 from airflow.sdk.plugins_manager import AirflowPlugin
 
-_RUN_TAB = {
-    "name": "ML tests",
-    # Relative: an absolute one is a 404 where Airflow lives under a path of its host.
-    "href": "mltest/run?dag_id={DAG_ID}&run_id={RUN_ID}",
-    "destination": "dag_run",
-    "url_route": "mltest-run",
-}
+# All are relative: an absolute one is a 404 where Airflow lives under a path of its host.
+_VIEWS = [
+    {
+        "name": "ML tests",
+        "href": "mltest/overview",
+        "destination": "nav",
+        "category": "browse",
+        "url_route": "mltest",
+    },
+    {
+        "name": "ML tests",
+        "href": "mltest/run?dag_id={DAG_ID}&run_id={RUN_ID}",
+        "destination": "dag_run",
+        "url_route": "mltest-run",
+    },
+    {
+        "name": "ML tests",
+        "href": "mltest/task?dag_id={DAG_ID}&run_id={RUN_ID}&task_id={TASK_ID}&map_index={MAP_INDEX}",
+        "destination": "task_instance",
+        "url_route": "mltest-task",
+    },
+]
 
 
 class MLTestPlugin(AirflowPlugin):
-    """A tab on each DAG run with the report of its suites, and a webhook for new versions."""
+    """A page of all suites, a tab on each DAG run and each task instance, and a webhook for new versions."""
 
     name = "mltest"
-    external_views = [_RUN_TAB]  # noqa: RUF012  the name and type that Airflow reads
+    external_views = _VIEWS
 
     @property
     def fastapi_apps(self) -> list[dict[str, Any]]:  # type: ignore[override]  # lazy: read where it is served
-        """The application behind the tab, and the webhook; FastAPI is imported where they are served."""
+        """The application behind the pages, and the webhook; FastAPI is imported where they are served."""
         from airflow_mltest.plugin import web, webhook
 
         return [

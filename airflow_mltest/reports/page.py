@@ -7,6 +7,7 @@ from dataclasses import dataclass
 from functools import cache
 from pathlib import Path
 from typing import TYPE_CHECKING, Any
+from urllib.parse import quote
 
 from airflow_mltest.core.outcome import Outcome
 from airflow_mltest.reports import plot
@@ -17,7 +18,7 @@ from airflow_mltest.reports.trend import trends
 if TYPE_CHECKING:
     from collections.abc import Sequence
 
-    from jinja2 import Template
+    from jinja2 import Environment, Template
 
     from airflow_mltest.core.figure import Figure, Matrix
     from airflow_mltest.core.outcome import Case, Suite
@@ -25,7 +26,7 @@ if TYPE_CHECKING:
 
 _LOUD = (Outcome.FAILED, Outcome.BROKEN, Outcome.INCONCLUSIVE)
 _MARKS = {"passed": "✓", "failed": "✕", "broken": "!", "inconclusive": "?", "skipped": "–"}  # noqa: RUF001
-_VERDICTS = {
+VERDICTS = {
     Outcome.PASSED: "Everything passed",
     Outcome.FAILED: "Tests failed",
     Outcome.BROKEN: "Not everything could be judged",
@@ -65,6 +66,28 @@ class _Section:
     trends: tuple[Figure | Matrix, ...]
 
 
+@dataclass(frozen=True, slots=True, kw_only=True)
+class Contents:
+    """
+    What a page shows of suites.
+
+    Args:
+        sections: One a suite.
+        told: What has not passed and is told in full, the worst first.
+        untold: Of the others that have not passed, the names.
+        loud_count: How many have not passed.
+        anchors: Ids on the page of the cases that are told, by the case's own.
+        pictured: Cases whose figures are drawn.
+    """
+
+    sections: list[_Section]
+    told: list[tuple[_Section, Case]]
+    untold: list[tuple[_Section, Case]]
+    loud_count: int
+    anchors: dict[int, str]
+    pictured: set[int]
+
+
 def render(report: Report, *, past: Sequence[Suite] = (), run_folder: str = "") -> str:
     """
     Write *report* as one HTML page that loads and runs nothing, whatever the tests have printed.
@@ -78,7 +101,18 @@ def render(report: Report, *, past: Sequence[Suite] = (), run_folder: str = "") 
         run_folder: Where the run's folder of the store lies, seen from the page, so that attachments can be
             linked; empty: their paths are told.
     """
-    sections = [_section(f"suite-{number}", suite, past) for number, suite in enumerate(report.suites, 1)]
+    return template("report.html.j2").render(
+        report=report,
+        verdict=VERDICTS[report.outcome],
+        sentence=_sentence(report),
+        contents=contents(report.suites, past),
+        run_folder=run_folder,
+    )
+
+
+def contents(suites: Sequence[Suite], past: Sequence[Suite] = ()) -> Contents:
+    """Choose what a page shows of *suites*; *past* are suites of earlier runs, newest first."""
+    sections = [_section(f"suite-{number}", suite, past) for number, suite in enumerate(suites, 1)]
     loud = [
         (section, case)
         for outcome in _LOUD
@@ -87,22 +121,23 @@ def render(report: Report, *, past: Sequence[Suite] = (), run_folder: str = "") 
         if case.outcome is outcome
     ]
     shown = [case for _, case in loud[:_TOLD_CASES]] + [case for section in sections for case in section.rows]
-    return _template().render(
-        report=report,
-        verdict=_VERDICTS[report.outcome],
-        sentence=_sentence(report),
+    return Contents(
         sections=sections,
         told=loud[:_TOLD_CASES],
         untold=loud[_TOLD_CASES:][:_LISTED_CASES],
         loud_count=len(loud),
-        run_folder=run_folder,
         anchors={id(case): f"case-{number}" for number, (_, case) in enumerate(loud[:_TOLD_CASES], 1)},
         pictured={*list(dict.fromkeys(id(case) for case in shown if case.figures))[:_PICTURED_CASES]},
     )
 
 
+def template(name: str) -> Template:
+    """Give the template that is called so, beside this file; it escapes all that it is given."""
+    return _environment().get_template(name)
+
+
 @cache
-def _template() -> Template:
+def _environment() -> Environment:
     from jinja2 import Environment, FileSystemLoader, StrictUndefined
 
     environment = Environment(
@@ -113,10 +148,12 @@ def _template() -> Template:
         lstrip_blocks=True,
     )
     environment.filters.update(duration=_duration, clip=_clip, ending=_ending, text=_text, thousands=_thousands)
-    environment.filters.update(ref=id, first_line=lambda text: _clip(text.partition("\n")[0]))
+    environment.filters.update(
+        quoted=lambda text: quote(text, safe=""), ref=id, first_line=lambda text: _clip(text.partition("\n")[0])
+    )
     environment.globals.update(draw=svg, examples_of=examples_of)
     environment.globals.update(plot=plot.plot, standing=plot.standing, words=plot.words, width=plot.WIDTH, marks=_MARKS)
-    return environment.get_template("report.html.j2")
+    return environment
 
 
 def _section(anchor: str, suite: Suite, past: Sequence[Suite]) -> _Section:
@@ -198,6 +235,10 @@ def _ending(text: str) -> str:
     """Keep the end of an output, where it says what happened last."""
     left_out = len(text) - _TEXT_CHARACTERS
     return text if left_out <= 0 else f"({_thousands(left_out)} characters before this) …\n{text[-_TEXT_CHARACTERS:]}"
+
+
+def _quoted(text: str) -> str:
+    return quote(text, safe="")
 
 
 def _text(value: Any) -> str:
