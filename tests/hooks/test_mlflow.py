@@ -150,8 +150,12 @@ def test_test_button_is_not_content_with_a_server_that_only_lives(connect, serve
     assert not [why for why in words.values() if "SECRET" in why or server.password in why]
 
 
-def test_secrets_are_not_in_what_is_shown_of_a_hook_or_a_connection(connect, server, caplog):
+def test_secrets_are_not_in_what_is_shown_of_a_hook_or_a_connection(connect, server, caplog, monkeypatch):
     caplog.set_level(logging.DEBUG)
+    spoken = logging.getLogger("urllib3.connectionpool")
+    monkeypatch.setattr(spoken, "disabled", False)
+    monkeypatch.setattr(spoken, "propagate", True)
+    caplog.set_level(logging.DEBUG, spoken.name)
     connect(host=server.uri, login=server.user, password=server.password, extra={"token": "TOKEN-of-the-test"})
     hook = MlflowHook()
     hook.get_conn().versions("m")

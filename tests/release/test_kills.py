@@ -89,7 +89,7 @@ def test_copy_that_is_killed_at_any_write_is_completed_by_a_retry_and_made_once(
     def at():
         return kit.at(registry, prod) if registry.versions(prod) else None
 
-    kills(registry, begin, at, count=12)
+    kills(registry, begin, at, count=13)
     assert kit.claims(registry, prod) == []
     assert len(registry.versions(prod)) == int(at())
 

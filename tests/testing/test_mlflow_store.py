@@ -42,7 +42,8 @@ def test_children_speak_to_the_same_store(mlflow_store, tmp_path):
 
 def test_what_was_told_before_is_forgotten_in_it_and_true_again_after_it(tmp_path, monkeypatch):
     monkeypatch.setenv("MLFLOW_EXPERIMENT_NAME", "outside")
-    monkeypatch.setenv("MLFLOW_TRACKING_URI", f"sqlite:///{tmp_path}/environment.db")
+    for name in ("MLFLOW_TRACKING_URI", "MLFLOW_REGISTRY_URI"):  # MLflow sets both, and leaves the second
+        monkeypatch.setenv(name, f"sqlite:///{tmp_path}/environment.db")
     mlflow.set_tracking_uri(f"sqlite:///{tmp_path}/outside.db")
     mlflow.set_registry_uri(f"sqlite:///{tmp_path}/registry.db")
     try:
