@@ -82,7 +82,7 @@ class GateOperator(SuiteOperator):
 
         self._decision = None  # an earlier run's, where one object runs twice, is none of this one's
         registry = MlflowHook().get_conn()
-        candidate = self._candidate(registry)
+        candidate = self.candidate(registry)
         recording.about(model=self.model, version=self.version, model_digest=candidate.digest)
         evidence = _evidence(context)
         decision = decide(self.criteria, evidence, candidate)
@@ -103,7 +103,7 @@ class GateOperator(SuiteOperator):
         msg = f"{self.model} version {self.version} is refused: {'; '.join(self._decision.reasons)}; see {address}"
         return TestsFailedError(msg) if self.on_reject == "fail" else AirflowSkipException(msg)
 
-    def _candidate(self, registry: Registry) -> Candidate:
+    def candidate(self, registry: Registry) -> Candidate:
         """Ask the registry who wants to be promoted, and whom it would replace."""
         from airflow_mltest.core.evidence import Candidate
         from airflow_mltest.core.gate_tags import champion_figures

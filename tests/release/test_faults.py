@@ -1,6 +1,12 @@
 import pytest
 
+from airflow_mltest.core.criteria import SuitePassed, decide
+from airflow_mltest.core.errors import BrokenRunError
+from airflow_mltest.core.evidence import Evidence
+from airflow_mltest.core.gate_tags import gate_tags
+from airflow_mltest.core.outcome import Case, Outcome, Suite
 from airflow_mltest.core.rollback import retreat, roll_back
+from airflow_mltest.operators.gate import GateOperator
 
 AT_READS, AT_WRITES = ("refused", "reset_before"), ("refused", "reset_before", "reset_after", "500_before", "500_after")
 # The core's own tests meet every call of each with every fault.
@@ -111,9 +117,9 @@ def test_fault_at_any_request_of_a_rollback_is_survived_and_told(registry, distu
         meant = retreat(straight, model=model, alias=kit.ALIAS)
         return lambda: roll_back(through, meant, who="one", pace=kit.real_pace()), "1"
 
-    became = disturb(proxy, kit, begin, lambda: kit.at(registry, model))
-    assert {what for _, _, what in became} == {"done", "not moved"}
-    assert len(became) == 14
+    became = disturb(proxy, kit, begin, lambda: kit.at(registry, model), reads=AT_READS, writes=AT_WRITES)
+    assert {what for _, _, what in became} == {"done", "not moved", "in doubt"}
+    assert len(became) >= 50
 
 
 def test_fault_at_any_request_of_a_copy_is_survived_and_makes_no_second_one(registry, disturbed, proxy, model, kit):
@@ -130,3 +136,36 @@ def test_fault_at_any_request_of_a_copy_is_survived_and_makes_no_second_one(regi
     became = disturb(proxy, kit, begin, at, writes=("reset_after",))
     assert {what for _, _, what in became} == {"done", "not moved"}
     assert len(registry.versions(prod)) == int(at())
+
+
+def test_fault_at_any_request_of_a_gate_approves_nothing_and_a_retry_does(registry, disturbed, proxy, model, kit):
+    straight, through = disturbed
+    kit.release(straight, "1", model=model)
+    gate = GateOperator(task_id="gate", model=model, version="2", criteria=[SuitePassed("quality")])
+    suite = Suite(name="quality", kind="code", cases=(Case(name="a", outcome=Outcome.PASSED),))
+    evidence = [Evidence(suite=suite, address="/reports/quality.json", digest="sha256:0")]
+
+    def judge():
+        candidate = gate.candidate(through)
+        decision = decide(gate.criteria, evidence, candidate)
+        through.tag(model, "2", gate_tags(decision, evidence, candidate))
+        return decision
+
+    for _ in range(2):  # the first asks for the digest
+        proxy.heal()
+        assert judge().approved
+    for number, (method, path) in enumerate(list(proxy.requests), 1):
+        for how in AT_READS if method == "GET" else AT_WRITES:
+            registry.tag(model, "2", {"mltest.gate": "", "mltest.gate.decision": ""})
+            proxy.fail(number, how)
+            with pytest.raises(BrokenRunError) as failed:
+                judge()
+            proxy.heal()
+            tags = registry.tags(model, "2")
+            # Approved is said last, and only of a decision that is all there.
+            assert tags["mltest.gate"] == "" or tags["mltest.gate.decision"], (number, how, path)
+            assert method == "GET" or str(failed.value).endswith(("carried out.",)), (number, how, failed.value)
+            assert kit.at(registry, model) == "1"
+            decision = judge()
+            assert registry.tags(model, "2")["mltest.gate.decision"] == decision.id
+    assert len(proxy.requests) == 11
