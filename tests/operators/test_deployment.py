@@ -268,14 +268,14 @@ def test_airflow_shows_a_mapping_without_the_values_of_its_variables(churn_store
             task_id="deployment",
             model="models:/churn/{{ number }}",
             data=churn_store.data,
-            config={"model": "models:/churn/{{ number }}", "env": {"TOKEN": "{{ secret }}"}},
+            config={"model": "models:/churn/{{ number }}", "env": {"PRODUCTIONS_OWN": "{{ secret }}"}},
         )
     operator.render_template_fields({"number": 1, "secret": "hunter2hunter2"})
 
     shown = json.dumps(_serialize_rendered_fields(operator))
-    assert operator.config.said == {"model": "models:/churn/1", "env": {"TOKEN": "hunter2hunter2"}}
+    assert operator.config.said == {"model": "models:/churn/1", "env": {"PRODUCTIONS_OWN": "hunter2hunter2"}}
     assert "hunter2" not in shown
-    assert "TOKEN" in shown
+    assert "PRODUCTIONS_OWN" in shown
     assert "models:/churn/1" in shown
     assert "hunter2" not in str(serialize_template_field(operator.config, "config"))
 
