@@ -62,9 +62,10 @@ def test_credentials_and_extras_become_the_access(connect, tmp_path):
     (tmp_path / "ca.pem").write_text("")
     (tmp_path / "both.pem").write_text("")
     more = {"verify": f"{tmp_path}/ca.pem", "client_cert": f"{tmp_path}/both.pem", "timeout_s": 2.5, "max_retries": 0}
-    connect(host="http://mlflow:5000", login="ada", password="SECRET", extra={"token": "TOKEN", **more})
+    password, token = "SECRET-of-ada", "TOKEN-of-ada"
+    connect(host="http://mlflow:5000", login="ada", password=password, extra={"token": token, **more})
 
-    assert MlflowHook().get_conn()._access == MlflowAccess(username="ada", password="SECRET", token="TOKEN", **more)
+    assert MlflowHook().get_conn()._access == MlflowAccess(username="ada", password=password, token=token, **more)
 
 
 @pytest.mark.parametrize("said, means", [(True, True), (False, False), ("false", False), ("True", True), ("", True)])
