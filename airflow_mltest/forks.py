@@ -12,7 +12,7 @@ import sys
 import threading
 import traceback
 import warnings
-from contextlib import suppress
+from contextlib import contextmanager, suppress
 from functools import partial
 from typing import TYPE_CHECKING, Any
 
@@ -61,17 +61,22 @@ class ForkedProcess:
             os.set_blocking(pipe, False)
 
     def messages(self, timeout_s: float) -> Iterator[Any]:
-        """Give what it has sent, waiting *timeout_s* at most for the first of it."""
+        """
+        Give what it has sent, waiting *timeout_s* at most for the first of it.
+
+        A message is given again until its taker has come back for the next: one who is interrupted loses none.
+        """
         pipes = [pipe for pipe in (self._messages, self._output) if pipe >= 0]
         select.select(pipes, [], [], timeout_s if pipes else min(timeout_s, 0.02))
         self._output = self._drain(self._output, self._pass_on)
-        self._messages = self._drain(self._messages, self._receive)
+        with _undisturbed():  # what is read must not be lost on its way
+            self._messages = self._drain(self._messages, self._receive)
         while len(self._received) >= _LENGTH_BYTES:
             end = _LENGTH_BYTES + int.from_bytes(self._received[:_LENGTH_BYTES], "little")
             if len(self._received) < end:
                 return
-            message, self._received = self._received[_LENGTH_BYTES:end], self._received[end:]
-            yield pickle.loads(message)  # noqa: S301  our own process wrote it
+            yield pickle.loads(self._received[_LENGTH_BYTES:end])  # noqa: S301  our own process wrote it
+            self._received = self._received[end:]
 
     def poll(self) -> int | None:
         """Give its exit code, negative for a signal; None while it runs."""
@@ -132,6 +137,16 @@ class ForkedProcess:
         self._printed = (self._printed + chunk)[-_KEPT:]
         sys.stdout.write(chunk.decode(errors="replace"))
         sys.stdout.flush()
+
+
+@contextmanager
+def _undisturbed() -> Iterator[None]:
+    """Let signals wait in the body: a handler may raise between any two steps."""
+    before = signal.pthread_sigmask(signal.SIG_BLOCK, signal.valid_signals())
+    try:
+        yield
+    finally:
+        signal.pthread_sigmask(signal.SIG_SETMASK, before)
 
 
 def _keep(function: Callable[[Callable[[object], None]], None], *, lifeline: int, messages: int, output: int) -> None:

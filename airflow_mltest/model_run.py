@@ -65,9 +65,13 @@ class _Asked:
     ) -> None:
         self._checks, self._prepare, self._recording = checks, prepare, recording
         self._case_timeout_s = case_timeout_s
-        self._answered = 0
+        self._first = len(recording.cases)
         self._loaded = False
         self._since_s = time.monotonic()
+
+    @property
+    def _answered(self) -> int:
+        return len(self._recording.cases) - self._first
 
     def run(self) -> None:
         """Follow it until all checks are answered, or one has taken it down and is answered for."""
@@ -102,7 +106,7 @@ class _Asked:
                     self._recording.under(**environment)
                     self._loaded, self._since_s = True, time.monotonic()
                 case "case":
-                    self._answered, self._since_s = self._answered + 1, time.monotonic()
+                    self._since_s = time.monotonic()
                     self._recording.add(content)
                 case "progress":
                     self._recording.progress(content)
@@ -111,9 +115,8 @@ class _Asked:
 
     def _recall(self, messages: list[Any]) -> None:
         """Keep what had ended, also when there is no time to tell of it."""
-        cases = [content for kind, content in messages if kind == "case"]
-        self._answered += len(cases)
-        self._recording.recall(cases)
+        known = {case.name for case in self._recording.cases}  # one that was being told of is there, and unread
+        self._recording.recall(content for kind, content in messages if kind == "case" and content.name not in known)
 
     def _inside(self, send: Callable[[object], None]) -> None:
         """Load and ask; runs in the process of its own."""

@@ -41,6 +41,25 @@ def test_what_it_sends_arrives_whole_and_in_order(capfd):
     assert "a model's own words" in capfd.readouterr().out
 
 
+def test_message_whose_taker_is_interrupted_is_not_lost():
+    def work(send):
+        for number in range(3):
+            send(number)
+
+    def take():
+        while True:
+            for message in process.messages(1):
+                taken.append(message)
+                if message == 1:
+                    raise KeyboardInterrupt
+
+    process, taken = ForkedProcess(work), []
+    with pytest.raises(KeyboardInterrupt):
+        take()
+    assert taken == [0, 1]
+    assert process.end()[1] in ([1], [1, 2])
+
+
 @pytest.mark.parametrize(
     "death, words",
     [
