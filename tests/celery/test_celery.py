@@ -49,6 +49,7 @@ import pytest
 def test_short(number):
     assert number != 3, "as it should"
 """
+ENVIRONMENTS = {name: {"queue": f"cpu_{name}", "env": {"MACHINE": name}} for name in ("small", "large")}
 STEPS = sorted(f"test_{name}.py::test_{name}[{number}]" for name in ("long", "short") for number in range(10))
 # Ends the file system with whoever ends it, or with its keeper.
 MOUNT = 'mount -t tmpfs -o size=16m tmpfs "$0" || exit; trap \'umount -l "$0"; exit\' INT; sleep 1000000 & wait'
@@ -60,7 +61,7 @@ def folder(tmp_path_factory):
     folder = tmp_path_factory.mktemp("celery")
     files = {f"suite/tests/{name}/test_{file}.py": EACH for name, tests in CASES.items() for file in range(tests // 20)}
     files |= {"suite/pytest.ini": "[pytest]\naddopts = --import-mode=importlib\n", "steps/pytest.ini": "[pytest]\n"}
-    files |= {"steps/test_long.py": LONG, "steps/test_short.py": SHORT}
+    files |= {"steps/test_long.py": LONG, "steps/test_short.py": SHORT, "environments.yaml": json.dumps(ENVIRONMENTS)}
     for name, text in files.items():
         (folder / name).parent.mkdir(parents=True, exist_ok=True)
         (folder / name).write_text(text)

@@ -1,4 +1,4 @@
-"""A release in little: what a release DAG asks of Celery, each step on the machine class that it names."""
+"""A release in little, each step on the machine class that it names; the same file on Celery and on Kubernetes."""
 
 import os
 from datetime import timedelta
@@ -18,12 +18,12 @@ from airflow_mltest.operators.report import ReportOperator
 from airflow_mltest.placement import Environment, on
 
 FOLDER = Path(os.environ["MLTEST_STACK"])
-SMALL, LARGE = (Environment(queue=f"cpu_{name}", env={"MACHINE": name}) for name in ("small", "large"))
+SMALL, LARGE = (Environment.from_file(FOLDER / "environments.yaml", name) for name in ("small", "large"))
 MODEL, VERSION = "tiny", "{{ ti.xcom_pull('train')['version'] }}"
 DATA = "{{ ti.xcom_pull('train')['data'] }}"
 STEPS = ("unit_tests", "data_tests", "worker", "model_tests")
 
-with DAG("release", schedule=None):
+with DAG("release", schedule=None, default_args=on(SMALL)):
 
     @task(**on(LARGE))
     def train():
@@ -39,10 +39,8 @@ with DAG("release", schedule=None):
         model.data.to_parquet(path)
         return {"version": model.version, "data": str(path)}
 
-    unit_tests = PytestOperator(
-        task_id="unit_tests", project=str(FOLDER / "suite"), args=["tests/small/test_0.py"], **on(SMALL)
-    )
-    data_tests = DataTestOperator(task_id="data_tests", data=DATA, checks=[RowCount(minimum=100)], **on(SMALL))
+    unit_tests = PytestOperator(task_id="unit_tests", project=str(FOLDER / "suite"), args=["tests/small/test_0.py"])
+    data_tests = DataTestOperator(task_id="data_tests", data=DATA, checks=[RowCount(minimum=100)])
     worker = EnvironmentTestOperator(task_id="worker", environment=LARGE, **on(LARGE))
     model_tests = ModelTestOperator(
         task_id="model_tests",
@@ -52,15 +50,14 @@ with DAG("release", schedule=None):
         checks=[Signature(), Metric(name="accuracy", minimum=0.7)],
         **on(LARGE),
     )
-    report = ReportOperator(task_id="report", required=STEPS, **on(SMALL))
+    report = ReportOperator(task_id="report", required=STEPS)
     gate = GateOperator(
         task_id="gate",
         model=MODEL,
         version=VERSION,
         criteria=[*map(SuitePassed, STEPS), MetricHolds("model_tests", "accuracy", minimum=0.7)],
         max_age=timedelta(hours=1),
-        **on(SMALL),
     )
-    promote = PromoteOperator(task_id="promote", model=MODEL, version=VERSION, decision=gate.output, **on(SMALL))
+    promote = PromoteOperator(task_id="promote", model=MODEL, version=VERSION, decision=gate.output)
 
     train() >> [unit_tests, data_tests, worker, model_tests] >> report >> gate >> promote
