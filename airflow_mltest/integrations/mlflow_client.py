@@ -12,7 +12,7 @@ from typing import TYPE_CHECKING, Any, NamedTuple
 from airflow_mltest.extras import extra
 
 if TYPE_CHECKING:
-    from collections.abc import Callable, Iterable, Iterator, Mapping
+    from collections.abc import Callable, Iterable, Iterator, Mapping, Sequence
 
     from airflow_mltest.integrations.mlflow_access import MlflowAccess
 
@@ -59,6 +59,21 @@ class ModelVersion(NamedTuple):
     source: str
     run_id: str
     tags: Mapping[str, str]
+    creation_timestamp: int
+
+
+class Page(list[ModelVersion]):
+    """
+    Some of what was found, as MLflow's stores give it.
+
+    Args:
+        found: The versions.
+        token: Of the next page; empty: there is none.
+    """
+
+    def __init__(self, found: Iterable[ModelVersion], token: str) -> None:
+        super().__init__(found)
+        self.token = token
 
 
 class MlflowServer:
@@ -84,10 +99,14 @@ class MlflowServer:
         aliases = {alias["alias"]: alias["version"] for alias in model.get("aliases", ())}
         return RegisteredModel(model["name"], aliases, _tags(model))
 
-    def search_model_versions(self, filter_string: str, max_results: int) -> list[ModelVersion]:
+    def search_model_versions(
+        self, filter_string: str, max_results: int, order_by: Sequence[str] = (), page_token: str | None = None
+    ) -> Page:
         """Find versions, in MLflow's own language."""
-        found = self._ask("GET", "model-versions/search", filter=filter_string, max_results=max_results)
-        return [_version(one) for one in found.get("model_versions", ())]
+        asked = {"filter": filter_string, "order_by": order_by, "page_token": page_token}
+        given = {key: value for key, value in asked.items() if value}
+        found = self._ask("GET", "model-versions/search", max_results=max_results, **given)
+        return Page(map(_version, found.get("model_versions", ())), found.get("next_page_token", ""))
 
     def get_model_version(self, name: str, version: str) -> ModelVersion:
         """Give a version."""
@@ -239,4 +258,11 @@ def _tags(entity: Mapping[str, Any]) -> dict[str, str]:
 
 
 def _version(one: Mapping[str, Any]) -> ModelVersion:
-    return ModelVersion(one["name"], str(one["version"]), one.get("source", ""), one.get("run_id", ""), _tags(one))
+    return ModelVersion(
+        name=one["name"],
+        version=str(one["version"]),
+        source=one.get("source", ""),
+        run_id=one.get("run_id", ""),
+        tags=_tags(one),
+        creation_timestamp=int(one.get("creation_timestamp", 0)),
+    )

@@ -49,7 +49,7 @@ class MlflowRegistry:
 
     def version_of(self, model: str, alias: str) -> str | None:
         """Say to which version *alias* points; None when the model exists and the alias does not."""
-        with self._asked(f"model {model!r}") as store:
+        with self.asked(f"model {model!r}") as store:
             # By the model: asking for an alias that is not there is an "invalid parameter".
             version = store.get_registered_model(model).aliases.get(alias)
         return None if version is None else str(version)
@@ -60,33 +60,33 @@ class MlflowRegistry:
 
     def tags(self, model: str, version: str) -> dict[str, str]:
         """Give the tags of a version."""
-        with self._asked(f"model {model!r} version {version!r}") as store:
+        with self.asked(f"model {model!r} version {version!r}") as store:
             return dict(store.get_model_version(model, version).tags)
 
     def tag(self, model: str, version: str, tags: Mapping[str, str]) -> None:
         """Set several tags of a version, one after the other; those that it has otherwise stay."""
         for key, value in tags.items():
-            with self._asked(f"model {model!r} version {version!r} (tag {key!r})", writes=True) as store:
+            with self.asked(f"model {model!r} version {version!r} (tag {key!r})", writes=True) as store:
                 store.set_model_version_tag(model, version, Tag(key, value))
 
     def point(self, model: str, alias: str, version: str) -> None:
         """Let *alias* point at *version*, wherever it pointed before."""
-        with self._asked(f"model {model!r} version {version!r} (alias {alias!r})", writes=True) as store:
+        with self.asked(f"model {model!r} version {version!r} (alias {alias!r})", writes=True) as store:
             store.set_registered_model_alias(model, alias, version)
 
     def unpoint(self, model: str, alias: str) -> None:
         """Let *alias* point nowhere; it may do so already."""
-        with self._asked(f"model {model!r} (alias {alias!r})", writes=True) as store:
+        with self.asked(f"model {model!r} (alias {alias!r})", writes=True) as store:
             store.delete_registered_model_alias(model, alias)
 
     def model_tags(self, model: str) -> dict[str, str]:
         """Give the tags of the model itself."""
-        with self._asked(f"model {model!r}") as store:
+        with self.asked(f"model {model!r}") as store:
             return dict(store.get_registered_model(model).tags)
 
     def tag_model(self, model: str, key: str, value: str | None) -> None:
         """Set a tag of the model itself; None takes it away, where it is there."""
-        with self._asked(f"model {model!r} (tag {key!r})", writes=True) as store:
+        with self.asked(f"model {model!r} (tag {key!r})", writes=True) as store:
             if value is None:
                 store.delete_registered_model_tag(model, key)
             else:
@@ -103,14 +103,14 @@ class MlflowRegistry:
             ConfigurationError: There is no such version.
             BrokenRunError: It could not be made, or nobody knows; to ask again makes no second one.
         """
-        with self._asked(f"model {model!r} version {version!r}") as store:
+        with self.asked(f"model {model!r} version {version!r}") as store:
             run = store.get_model_version(model, version).run_id
         source = f"models:/{model}/{version}"
         if made := self._copy_of(source, to, tags):
             return made
         self._make(to)
         try:
-            with self._asked(f"model {to!r} (copy of {source!r})", writes=True) as store:
+            with self.asked(f"model {to!r} (copy of {source!r})", writes=True) as store:
                 return str(store.create_model_version(to, source, run, [Tag(*tag) for tag in tags.items()]).version)
         except BrokenRunError:
             if made := self._copy_of(source, to, tags):
@@ -182,7 +182,7 @@ class MlflowRegistry:
     def _found(self, model: str, more: str = "") -> list[Any]:
         """Find the versions of a model; *more* narrows the search down."""
         quoted = model.replace("'", "")
-        with self._asked(f"model {model!r}") as store:
+        with self.asked(f"model {model!r}") as store:
             found = store.search_model_versions(f"name = '{quoted}'{more}", _AT_MOST)
         return [version for version in found if version.name == model]
 
@@ -195,7 +195,7 @@ class MlflowRegistry:
 
     def _make(self, model: str) -> None:
         """Make a model where there is none; somebody else may do the same."""
-        with self._asked(f"model {model!r}", writes=True) as store:
+        with self.asked(f"model {model!r}", writes=True) as store:
             try:
                 store.get_registered_model(model)
             except Exception as error:
@@ -213,7 +213,7 @@ class MlflowRegistry:
         place = uri
         if name:
             # Asked for with little patience: that there is such a version, and a server.
-            with self._asked(f"model {name!r} version {version!r}") as store:
+            with self.asked(f"model {name!r} version {version!r}") as store:
                 place = store.get_model_version_download_uri(name, version)
         with self._translated(repr(uri)), self._access.in_force(self.tracking_uri):
             from mlflow.artifacts import download_artifacts
@@ -231,7 +231,7 @@ class MlflowRegistry:
         return local
 
     @contextmanager
-    def _asked(self, subject: str, *, writes: bool = False) -> Iterator[Any]:
+    def asked(self, subject: str, *, writes: bool = False) -> Iterator[Any]:
         """Give a store, and turn what it raises into what it means for *subject*."""
         with self._translated(subject, writes=writes):
             yield self._store

@@ -36,13 +36,9 @@ def made_last(registry: Any, token: str = "") -> tuple[list[MadeVersion], str]:
         ConfigurationError: The registry does not let this user in.
         BrokenRunError: It does not answer.
     """
-    with registry._asked("its versions") as store:  # noqa: SLF001  the registry's other half, in a file of its own
-        if hasattr(store, "_ask"):
-            page = {"page_token": token} if token else {}
-            said = store._ask("GET", "model-versions/search", max_results=_PAGE, order_by=_ORDER, **page)  # noqa: SLF001
-            return [_of_server(one) for one in said.get("model_versions", ())], said.get("next_page_token", "")
+    with registry.asked("its versions") as store:
         found = store.search_model_versions("", max_results=_PAGE, order_by=_ORDER, page_token=token or None)
-        return [_of_database(one) for one in found], found.token or ""
+    return [_made(one) for one in found], found.token or ""
 
 
 def made_since(registry: Any, model: str, since_ms: int) -> list[MadeVersion]:
@@ -67,9 +63,5 @@ def made_since(registry: Any, model: str, since_ms: int) -> list[MadeVersion]:
     return sorted((one for one in meant if one.made_ms >= since_ms), key=lambda one: (one.made_ms, one.version))
 
 
-def _of_server(one: dict[str, Any]) -> MadeVersion:
-    return MadeVersion(one["name"], int(one["version"]), int(one["creation_timestamp"]), one.get("source", ""))
-
-
-def _of_database(one: Any) -> MadeVersion:
+def _made(one: Any) -> MadeVersion:
     return MadeVersion(one.name, int(one.version), int(one.creation_timestamp), one.source or "")
