@@ -2,19 +2,19 @@
 
 from __future__ import annotations
 
-import time
 from dataclasses import asdict, replace
 from typing import TYPE_CHECKING, Any
 
 from airflow.sdk import BaseOperator
 
+from airflow_mltest.operators.moves import digest_at, real_pace
 from airflow_mltest.operators.suite import NO_RETRY
 
 if TYPE_CHECKING:
     from collections.abc import Mapping
     from datetime import timedelta
 
-    from airflow.sdk import Context
+    from airflow.sdk import Context, RetryPolicy
 
     from airflow_mltest.core.decision import Decision
     from airflow_mltest.core.ports import Registry
@@ -44,34 +44,30 @@ class CanaryOperator(BaseOperator):
         decision: Mapping[str, Any],
         alias: str = "canary",
         approval: Mapping[str, Any] | None = None,
+        retry_policy: RetryPolicy | None = NO_RETRY,
         **kwargs: Any,
     ) -> None:
-        kwargs.setdefault("retry_policy", NO_RETRY)
-        super().__init__(**kwargs)
+        super().__init__(retry_policy=retry_policy, **kwargs)
         self.decision = decision
         self.alias = alias
         self.approval = approval
         # A template that renders to nothing must not look like one that was never there.
         self._needs_approval = approval is not None
 
-    def execute(self, context: Context) -> dict[str, Any]:
+    def execute(self, context: Context) -> dict[str, Any]:  # noqa: ARG002
         """Check as before a promotion, and move."""
-        from airflow_mltest.core.claims import Pace
         from airflow_mltest.core.decision import Decision
         from airflow_mltest.core.promotion import promote
         from airflow_mltest.core.standing import Approval, must_be_unaltered
         from airflow_mltest.hooks.mlflow import MlflowHook
-        from airflow_mltest.settings import open_store
 
         decision, registry = Decision.from_dict(self.decision), MlflowHook().get_conn()
         approval = Approval.of(self.approval) if self._needs_approval else None
-        kept = open_store().kept(context["ti"].dag_id, context["ti"].run_id)
-        must_be_unaltered(decision.evidence, {report.address: report.digest for report in kept}.get)
+        must_be_unaltered(decision.evidence, digest_at)
         self._must_be_free(registry, decision)
         # The gate's yes to production, where all its users are, is one to a trial.
         trial = replace(decision, target=f"{decision.model}@{self.alias}", champion=None)
-        pace = Pace(clock=time.monotonic, wait=time.sleep)
-        promotion = promote(registry, trial, alias=self.alias, approval=approval, pace=pace)
+        promotion = promote(registry, trial, alias=self.alias, approval=approval, pace=real_pace())
         self.log.info("%s@%s -> %s", promotion.model, self.alias, promotion.version)
         return asdict(promotion)
 

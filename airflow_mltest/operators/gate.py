@@ -10,6 +10,7 @@ from typing import TYPE_CHECKING, Any, ClassVar, Literal
 from airflow.sdk.exceptions import AirflowSkipException
 
 from airflow_mltest.core.errors import ConfigurationError, TestsFailedError
+from airflow_mltest.operators.states import states_of
 from airflow_mltest.operators.suite import SUMMARY_KEY, SuiteOperator
 
 if TYPE_CHECKING:
@@ -141,7 +142,7 @@ class _Tasks:
 
     def __init__(self, context: Context) -> None:
         self._ti = context["ti"]
-        self._states: dict[str, Mapping[str, Any]] = {}
+        self._states: dict[str, Mapping[int, str | None]] = {}
 
     def doubt(self, kept: Kept) -> str:
         """Say why what the store holds may not be what its task has said; empty when it is."""
@@ -155,13 +156,9 @@ class _Tasks:
         return doubt_of(kept.suite, kept.digest, state=self._state(origin.task_id, origin.map_index), told=told)
 
     def _state(self, task_id: str, map_index: int) -> str | None:
-        # One task at a time: in Airflow's answer, `a_1` and the second of a mapped `a` have one name.
         if task_id not in self._states:
-            dag_id, run_id = self._ti.dag_id, self._ti.run_id
-            answer = self._ti.get_task_states(dag_id=dag_id, task_ids=[task_id], run_ids=[run_id])
-            self._states[task_id] = answer.get(run_id, {})
-        state = self._states[task_id].get(task_id if map_index < 0 else f"{task_id}_{map_index}")
-        return None if state is None else str(state)
+            self._states[task_id] = states_of(self._ti, task_id)
+        return self._states[task_id].get(map_index)
 
 
 def _evidence(context: Context) -> list[Evidence]:

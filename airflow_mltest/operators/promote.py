@@ -2,14 +2,13 @@
 
 from __future__ import annotations
 
-import hashlib
 import json
-import time
 from dataclasses import asdict
 from typing import TYPE_CHECKING, Any
 
 from airflow.sdk import BaseOperator
 
+from airflow_mltest.operators.moves import digest_at, real_pace, who
 from airflow_mltest.operators.suite import NO_RETRY
 
 if TYPE_CHECKING:
@@ -17,7 +16,6 @@ if TYPE_CHECKING:
 
     from airflow.sdk import Context, RetryPolicy
 
-    from airflow_mltest.core.claims import Pace
     from airflow_mltest.core.decision import Decision
 
 _MEANT = "mltest/rollback"
@@ -78,9 +76,9 @@ class PromoteOperator(BaseOperator):
 
         decision = self._read_decision()
         approval = Approval.of(self.approval) if self._needs_approval else None
-        must_be_unaltered(decision.evidence, _digest_at)
+        must_be_unaltered(decision.evidence, digest_at)
         registry, how = MlflowHook().get_conn(), {"alias": self.alias, "copy_to": self.copy_to}
-        promotion = promote(registry, decision, approval=approval, pace=_pace(), **how)
+        promotion = promote(registry, decision, approval=approval, pace=real_pace(), **how)
         self.log.info(
             "%s@%s: %s -> %s", promotion.model, self.alias, promotion.replaced or "nothing", promotion.version
         )
@@ -142,34 +140,6 @@ class RollbackOperator(BaseOperator):
             Retreat(**remembered) if remembered else retreat(registry, model=self.model, alias=self.alias, to=self.to)
         )
         state.set(_MEANT, asdict(meant))
-        task = json.dumps([ti.dag_id, ti.run_id, ti.task_id, ti.map_index])
-        promotion = roll_back(registry, meant, who=hashlib.sha256(task.encode()).hexdigest()[:16], pace=_pace())
+        promotion = roll_back(registry, meant, who=who(context), pace=real_pace())
         self.log.info("%s@%s: %s -> %s", self.model, self.alias, promotion.replaced or "nothing", promotion.version)
         return asdict(promotion)
-
-
-def _pace() -> Pace:
-    from airflow_mltest.core.claims import Pace
-
-    return Pace(clock=time.monotonic, wait=time.sleep)
-
-
-def _digest_at(address: str) -> str | None:
-    """
-    Hash a report's bytes; None where there is no such report.
-
-    Raises:
-        BrokenRunError: The store cannot be read.
-    """
-    from airflow.sdk import ObjectStoragePath
-
-    from airflow_mltest.core.errors import BrokenRunError
-
-    try:
-        content = ObjectStoragePath(address).read_bytes()
-    except FileNotFoundError:
-        return None
-    except Exception as error:  # an object store raises its client's own
-        msg = f"the report at {address} cannot be read: {type(error).__name__}: {error}; nothing was moved."
-        raise BrokenRunError(msg) from error
-    return f"sha256:{hashlib.sha256(content).hexdigest()}"

@@ -2,21 +2,20 @@
 
 from __future__ import annotations
 
-import hashlib
-import json
-import time
 from collections.abc import Mapping
 from typing import TYPE_CHECKING, Any
 
 from airflow.sdk import BaseOperator
 from airflow.sdk.exceptions import AirflowSkipException
 
+from airflow_mltest.operators.moves import real_pace, who
+from airflow_mltest.operators.states import states_of
 from airflow_mltest.operators.suite import NO_RETRY, SUMMARY_KEY
 
 if TYPE_CHECKING:
     from collections.abc import Sequence
 
-    from airflow.sdk import Context
+    from airflow.sdk import Context, RetryPolicy
 
     from airflow_mltest.core.moving import Promotion
 
@@ -44,10 +43,16 @@ class UndoOperator(BaseOperator):
     template_fields = ("promotion",)
     ui_color = "#f7ecd9"
 
-    def __init__(self, *, promotion: Mapping[str, Any] | None, checks: Sequence[str], **kwargs: Any) -> None:
-        kwargs.setdefault("trigger_rule", "all_done")
-        kwargs.setdefault("retry_policy", NO_RETRY)
-        super().__init__(**kwargs)
+    def __init__(
+        self,
+        *,
+        promotion: Mapping[str, Any] | None,
+        checks: Sequence[str],
+        trigger_rule: str = "all_done",
+        retry_policy: RetryPolicy | None = NO_RETRY,
+        **kwargs: Any,
+    ) -> None:
+        super().__init__(trigger_rule=trigger_rule, retry_policy=retry_policy, **kwargs)
         self.promotion = promotion
         self.checks = tuple(checks)
 
@@ -84,10 +89,15 @@ class WithdrawOperator(BaseOperator):
     template_fields = ("promotion",)
     ui_color = "#f7ecd9"
 
-    def __init__(self, *, promotion: Mapping[str, Any] | None, **kwargs: Any) -> None:
-        kwargs.setdefault("trigger_rule", "all_done")
-        kwargs.setdefault("retry_policy", NO_RETRY)
-        super().__init__(**kwargs)
+    def __init__(
+        self,
+        *,
+        promotion: Mapping[str, Any] | None,
+        trigger_rule: str = "all_done",
+        retry_policy: RetryPolicy | None = NO_RETRY,
+        **kwargs: Any,
+    ) -> None:
+        super().__init__(trigger_rule=trigger_rule, retry_policy=retry_policy, **kwargs)
         self.promotion = promotion
 
     def execute(self, context: Context) -> None:
@@ -114,10 +124,16 @@ class ReleasedOperator(BaseOperator):
     template_fields = ("promotion", "undone")
     ui_color = "#dff3e3"
 
-    def __init__(self, *, promotion: Mapping[str, Any], undone: Mapping[str, Any] | None, **kwargs: Any) -> None:
-        kwargs.setdefault("trigger_rule", "none_failed_min_one_success")
-        kwargs.setdefault("retry_policy", NO_RETRY)
-        super().__init__(**kwargs)
+    def __init__(
+        self,
+        *,
+        promotion: Mapping[str, Any],
+        undone: Mapping[str, Any] | None,
+        trigger_rule: str = "none_failed_min_one_success",
+        retry_policy: RetryPolicy | None = NO_RETRY,
+        **kwargs: Any,
+    ) -> None:
+        super().__init__(trigger_rule=trigger_rule, retry_policy=retry_policy, **kwargs)
         self.promotion = promotion
         self.undone = undone
 
@@ -132,41 +148,26 @@ class ReleasedOperator(BaseOperator):
 
 def _take_away(context: Context, promotion: Promotion, *, spent: bool = False) -> None:
     """Let an alias point nowhere, as the task of *context*; *spent* as in `withdraw`."""
-    from airflow_mltest.core.claims import Pace
     from airflow_mltest.core.withdrawal import withdraw
     from airflow_mltest.hooks.mlflow import MlflowHook
 
-    pace = Pace(clock=time.monotonic, wait=time.sleep)
-    withdraw(MlflowHook().get_conn(), promotion, who=_who(context), pace=pace, spent=spent)
+    withdraw(MlflowHook().get_conn(), promotion, who=who(context), pace=real_pace(), spent=spent)
 
 
 def _go_back(context: Context, promotion: Promotion, to: str) -> None:
-    from airflow_mltest.core.claims import Pace
     from airflow_mltest.core.rollback import Retreat, roll_back
     from airflow_mltest.hooks.mlflow import MlflowHook
 
     meant = Retreat(model=promotion.model, alias=promotion.alias, version=promotion.version, to=to, steps=1)
-    pace = Pace(clock=time.monotonic, wait=time.sleep)
-    roll_back(MlflowHook().get_conn(), meant, who=_who(context), pace=pace)
-
-
-def _who(context: Context) -> str:
-    """Name the task, the same in all its tries."""
-    ti = context["ti"]
-    task = json.dumps([ti.dag_id, ti.run_id, ti.task_id, ti.map_index])
-    return hashlib.sha256(task.encode()).hexdigest()[:16]
+    roll_back(MlflowHook().get_conn(), meant, who=who(context), pace=real_pace())
 
 
 def _why_not(context: Context, checks: Sequence[str]) -> str:
     """Say which check has not succeeded, and what it found first; empty when all have."""
     ti: Any = context["ti"]
     for task_id in checks:
-        # One task at a time: in Airflow's answer, `a_1` and the second of a mapped `a` have one name.
-        answer = ti.get_task_states(dag_id=ti.dag_id, task_ids=[task_id], run_ids=[ti.run_id])
-        states = answer.get(ti.run_id) or {task_id: "missing"}
-        for name, state in states.items():
-            if str(state) != "success":
-                index = -1 if name == task_id else int(name.rpartition("_")[2])
+        for index, state in (states_of(ti, task_id) or {-1: "missing"}).items():
+            if state != "success":
                 told = ti.xcom_pull(task_ids=task_id, key=SUMMARY_KEY, map_indexes=index)
                 label = task_id if index < 0 else f"{task_id}[{index}]"
                 return f"{label}: {_found(told) or f'its task is {state}'}"
