@@ -8,7 +8,7 @@ from typing import TYPE_CHECKING, Any
 
 from airflow_mltest.core.outcome import Suite
 from airflow_mltest.reports.document import suite_from_document
-from airflow_mltest.reports.files import part_of_path, read_whole
+from airflow_mltest.reports.files import read_whole
 
 if TYPE_CHECKING:
     from airflow_mltest.core.outcome import Origin
@@ -59,9 +59,8 @@ def open_suite(store: Store, origin: Origin, kind: str, look: Look | None = None
         kind: Its kind as the index has it, should the report be gone.
         look: Which of its cases to read; None: all. Of a long suite a hundred are made in a third of the time.
     """
-    folder = store.folder(origin.dag_id, origin.run_id) / f"{part_of_path(origin.task_id)}@{origin.map_index}"
     try:
-        document = json.loads(read_whole(folder / f"{origin.try_number}.json"))
+        document = json.loads(read_whole(store.place(origin) / f"{origin.try_number}.json"))
         chosen = document["cases"] if look is None else [case for case in document["cases"] if _wanted(case, look)]
         cases = chosen if look is None else chosen[(look.page - 1) * _PAGE : look.page * _PAGE]
         suite = suite_from_document({**document, "cases": cases})

@@ -85,7 +85,7 @@ class Store:
         paths = [self._beside(origin, name, content) for name, content in (attachments or {}).items()]
         suite = replace(suite, attachments=(*suite.attachments, *filter(None, paths)))
         content = dumps(suite_to_document(suite)).encode("utf-8", errors="replace")
-        address = self._files.put(self._place(origin), f"{origin.try_number}.json", content)
+        address = self._files.put(self.place(origin), f"{origin.try_number}.json", content)
         kept = Kept(suite=suite, address=address, digest=_digest(content))
         try:
             self._index.add(suite, kept.digest)
@@ -96,15 +96,15 @@ class Store:
     def earlier(self, origin: Origin) -> Suite | None:
         """Read what the try before *origin*'s has kept of its suite; None where there is nothing to read."""
         self._files.forget_listings()
-        tries = [number for number in self._tries(self._place(origin)) if number < origin.try_number]
+        tries = [number for number in self._tries(self.place(origin)) if number < origin.try_number]
         if not tries:
             return None
-        path = self._place(origin) / f"{max(tries)}.json"
+        path = self.place(origin) / f"{max(tries)}.json"
         return self._read(path, origin.dag_id, origin.run_id).suite
 
     def attach(self, origin: Origin, name: str, content: bytes) -> str:
         """Write a file beside the suite of *origin*'s try, and give its address."""
-        return self._files.put(self._place(origin), f"{origin.try_number}.{name}", content)
+        return self._files.put(self.place(origin), f"{origin.try_number}.{name}", content)
 
     def attached(self, dag_id: str, run_id: str, task_id: str, name: str) -> list[Any]:
         """Find the files whose names end in *name* that a task's mapped instances have attached, oldest try first."""
@@ -203,9 +203,9 @@ class Store:
         except BrokenRunError as error:
             _log.warning("%s is not kept: %s", name, error)
             return ""
-        return f"{self._place(origin).name}/{origin.try_number}.{quoted}"
+        return f"{self.place(origin).name}/{origin.try_number}.{quoted}"
 
-    def _place(self, origin: Origin) -> Any:
+    def place(self, origin: Origin) -> Any:
         """Give the folder of a task, or of one of its mapped instances."""
         return self.folder(origin.dag_id, origin.run_id) / f"{part_of_path(origin.task_id)}@{origin.map_index}"
 
