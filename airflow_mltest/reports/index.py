@@ -14,6 +14,7 @@ from airflow_mltest.core.errors import ConfigurationError
 from airflow_mltest.core.outcome import Origin, Outcome
 from airflow_mltest.reports.entry import entry_names, entry_of, run_key
 from airflow_mltest.reports.files import Files, part_of_path, read_whole
+from airflow_mltest.reports.merge import WORST_FIRST
 from airflow_mltest.reports.summary import summary_content, summary_from_content
 
 if TYPE_CHECKING:
@@ -27,7 +28,6 @@ if TYPE_CHECKING:
 
 # No DAG has a folder of this name: an id is quoted without a `=`.
 _ROOM = "=index"
-_WORST_FIRST = (Outcome.FAILED, Outcome.BROKEN, Outcome.INCONCLUSIVE, Outcome.PASSED, Outcome.SKIPPED)
 _UNKNOWN = Origin(dag_id="", run_id="", task_id="")
 # Enough that the answers of an object store are waited for together.
 _READERS = 8
@@ -49,7 +49,7 @@ class IndexedRun:
     @property
     def outcome(self) -> Outcome:
         """The worst of its instances."""
-        return min((entry.outcome for entry in self.entries), key=_WORST_FIRST.index)
+        return min((entry.outcome for entry in self.entries), key=WORST_FIRST.index)
 
     @property
     def counts(self) -> dict[str, int]:

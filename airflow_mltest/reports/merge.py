@@ -14,7 +14,7 @@ if TYPE_CHECKING:
 
     from airflow_mltest.core.outcome import Case, Origin, Suite
 
-_WORST_FIRST = (Outcome.FAILED, Outcome.BROKEN, Outcome.INCONCLUSIVE, Outcome.PASSED, Outcome.SKIPPED)
+WORST_FIRST = (Outcome.FAILED, Outcome.BROKEN, Outcome.INCONCLUSIVE, Outcome.PASSED, Outcome.SKIPPED)
 
 
 @dataclass(frozen=True, slots=True, kw_only=True)
@@ -104,7 +104,7 @@ def in_force(suites: Iterable[Suite]) -> list[Suite]:
 
 
 def _worst(outcomes: set[Outcome]) -> Outcome:
-    return next(outcome for outcome in _WORST_FIRST if outcome in outcomes)
+    return next(outcome for outcome in WORST_FIRST if outcome in outcomes)
 
 
 def _task(suite: Suite) -> tuple[str, ...]:

@@ -7,7 +7,7 @@ from dataclasses import dataclass
 from typing import TYPE_CHECKING
 
 from airflow_mltest.core.outcome import Outcome
-from airflow_mltest.reports.merge import in_force
+from airflow_mltest.reports.merge import WORST_FIRST, in_force
 from airflow_mltest.reports.opened import open_suite
 
 if TYPE_CHECKING:
@@ -20,7 +20,6 @@ if TYPE_CHECKING:
 
 # Opened within 50 ms; longer suites have pages of their own.
 _MOST_OPENED = 5_000
-_WORST_FIRST = (Outcome.FAILED, Outcome.BROKEN, Outcome.INCONCLUSIVE, Outcome.PASSED, Outcome.SKIPPED)
 
 
 @dataclass(frozen=True, slots=True, kw_only=True)
@@ -101,7 +100,7 @@ def _is_of(found: Origin, wanted: Origin) -> bool:
 
 def worst(outcomes: Iterable[Outcome]) -> Outcome:
     """Give the worst of *outcomes*; of none it is broken."""
-    return min(outcomes, key=_WORST_FIRST.index, default=Outcome.BROKEN)
+    return min(outcomes, key=WORST_FIRST.index, default=Outcome.BROKEN)
 
 
 def short_ones(parts: Sequence[Part]) -> list[Part]:
